@@ -1,0 +1,1 @@
+"""The HTTP API: routes, the live streams, and the page."""

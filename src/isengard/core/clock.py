@@ -1,0 +1,20 @@
+"""The one spelling of a moment: UTC, RFC 3339 with six decimals and a ``Z``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def utc_now() -> str:
+    """Now, as ``2026-01-02T03:04:05.678901Z``."""
+    return format_utc(datetime.now(UTC))
+
+
+def format_utc(moment: datetime) -> str:
+    """`moment` (aware) as ``2026-01-02T03:04:05.678901Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_utc(text: str) -> datetime:
+    """The inverse of `format_utc`; raises ValueError for other text."""
+    return datetime.fromisoformat(text)

@@ -1,0 +1,84 @@
+"""Settings: the only reader of the environment.
+
+Every setting is an environment variable ``ISENGARD_<NAME>`` (``docs/settings.md`` lists them; a test holds the list to
+this class). Command-line options override them. Nothing else in Isengard looks at ``os.environ`` for configuration.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from isengard.core.errors import StartupError
+from isengard.core.paths import DataDir
+
+
+class Mode(StrEnum):
+    """How trainings are run when a job names no trainer."""
+
+    FAST_TEST = "fast-test"
+    PRODUCTION = "production"
+
+    @property
+    def default_trainer(self) -> str:
+        """The trainer of a job that names none."""
+        return "mock" if self is Mode.FAST_TEST else "ai-toolkit"
+
+
+class Settings(BaseSettings):
+    """All settings with their defaults."""
+
+    model_config = SettingsConfigDict(env_prefix="ISENGARD_", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    mode: Mode = Field(Mode.FAST_TEST, description="`fast-test` (no GPU, no downloads) or `production`.")
+    data_dir: Path = Field(Path("~/.isengard"), description="The data folder: database, uploads, LoRAs, logs.")
+    host: str = Field("127.0.0.1", description="Address the API listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port the API listens on; 0 takes a free one.")
+    token: SecretStr | None = Field(None, description="Access token; required for any address but loopback.")
+    database_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default is SQLite in the data folder.")
+    redis_url: SecretStr | None = Field(None, description="Redis for events between hosts; not needed on one machine.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARN or ERROR, for the services' own logs.")
+    max_running_jobs: int = Field(1, ge=1, le=1000, description="How many trainings one worker runs at a time.")
+    grace_period_s: float = Field(
+        15.0, ge=0.1, le=3600, description="Seconds a cancelled trainer has to stop by itself, and again after SIGTERM."
+    )
+    lease_s: float = Field(
+        15.0, ge=1, le=3600, description="Seconds after which a silent worker's jobs are taken over."
+    )
+
+    @field_validator("data_dir")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        level = value.upper()
+        level = "WARN" if level == "WARNING" else level
+        if level not in {"DEBUG", "INFO", "WARN", "ERROR"}:
+            raise ValueError("must be DEBUG, INFO, WARN or ERROR")
+        return level
+
+    @property
+    def paths(self) -> DataDir:
+        """The places in the data folder."""
+        return DataDir(self.data_dir)
+
+
+def load(**overrides: Any) -> Settings:
+    """Read the environment; `overrides` that are not None win over it.
+
+    Raises:
+        StartupError: A value is invalid; the detail names its environment variable.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        raise StartupError(f"ISENGARD_{name.upper()}: {first['msg']}", field=name) from error

@@ -1,0 +1,1 @@
+"""Diagnostics: the debug bundle, traces, causes of failure, the doctor."""

@@ -1,0 +1,1 @@
+"""Jobs and characters: what they are, which statuses follow which, and where the facts that change are stored."""

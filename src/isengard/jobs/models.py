@@ -1,0 +1,114 @@
+"""Jobs: their statuses, the one state machine that connects them, and the record of a job.
+
+Knows nothing of databases; `jobs/store.py` applies what is decided here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from isengard.core.errors import IllegalTransition
+
+
+class JobStatus(StrEnum):
+    """Status of a job."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing more happens unless the job is resumed."""
+        return self in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+
+
+TRANSITIONS: dict[JobStatus, frozenset[JobStatus]] = {
+    # queued → failed: its runner could not be started at all.
+    JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.CANCELLED, JobStatus.FAILED}),
+    # running → queued: the run is given back for a retry from its checkpoint.
+    JobStatus.RUNNING: frozenset(
+        {JobStatus.CANCELLING, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.QUEUED}
+    ),
+    # cancelling → completed: the training finished before it heard of the cancel.
+    JobStatus.CANCELLING: frozenset({JobStatus.CANCELLED, JobStatus.COMPLETED, JobStatus.FAILED}),
+    JobStatus.COMPLETED: frozenset(),
+    JobStatus.FAILED: frozenset({JobStatus.QUEUED}),
+    JobStatus.CANCELLED: frozenset({JobStatus.QUEUED}),
+}
+
+
+def check_transition(job_id: str, present: JobStatus, wanted: JobStatus) -> None:
+    """Raise `IllegalTransition` unless a job may go from `present` to `wanted`."""
+    if wanted not in TRANSITIONS[present]:
+        raise IllegalTransition(f"job {job_id} is {present}; it cannot become {wanted}", field="status")
+
+
+@dataclass(slots=True)
+class Job:
+    """A job as the store holds it. The journal holds what happened; these are the facts that change."""
+
+    id: str
+    character_id: str
+    trainer: str
+    config: dict[str, Any]
+    correlation_id: str
+    created_at: datetime
+    status: JobStatus = JobStatus.QUEUED
+    stage: str = "queued"
+    attempt: int = 1
+    progress: float = 0.0
+    current_step: int = 0
+    total_steps: int = 0
+    current_loss: float | None = None
+    eta_seconds: float | None = None
+    error_message: str | None = None
+    error_type: str | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    output_path: str | None = None
+    traceparent: str = ""
+    priority: int = 0
+    idempotency_key: str | None = None
+
+
+@dataclass(slots=True)
+class Character:
+    """A subject to be learned: its images live in ``uploads/{id}/``."""
+
+    id: str
+    name: str
+    trigger_word: str
+    created_at: datetime
+    updated_at: datetime
+    description: str | None = None
+    image_count: int = 0
+    lora_path: str | None = None
+
+
+@dataclass(slots=True)
+class Image:
+    """One image of a character."""
+
+    character_id: str
+    filename: str
+    width: int
+    height: int
+    size_bytes: int
+    sha256: str
+    created_at: datetime
+    caption: str | None = None
+
+
+@dataclass(slots=True)
+class JobPage:
+    """One page of a listing, newest first; `cursor` continues it, None at the end."""
+
+    jobs: list[Job] = field(default_factory=list)
+    cursor: str | None = None
