@@ -1,1 +1,1 @@
-"""The ground everything stands on: errors, settings, paths, correlation, redaction. Imports nothing else of Isengard."""
+"""The ground everything stands on: errors, settings, paths, correlation, redaction. Imports nothing else of ours."""

@@ -165,7 +165,7 @@ def _without_none(instance: GPUMetrics | TrainingProgressEvent) -> dict[str, Any
     result: dict[str, Any] = {}
     for spec in fields(instance):
         value = getattr(instance, spec.name)
-        if value is None or value == "" or value == {}:
+        if value is None or value in ("", {}):
             continue
         if isinstance(value, StrEnum):
             value = value.value
