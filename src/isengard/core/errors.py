@@ -37,6 +37,10 @@ class IllegalTransition(Conflict):
     """A job was asked to go from one status to another that the state machine does not connect."""
 
 
+class Fenced(Conflict):
+    """The caller's claim was taken over by another worker; it must let go of the job and write nothing more."""
+
+
 class TooLarge(IsengardError):
     """An input is over a limit; the detail names the limit and the setting that moves it."""
 
@@ -67,6 +71,10 @@ class RateLimited(Overloaded):
 
 class StorageError(IsengardError):
     """The disk, folder or database refused a write; what was already confirmed is safe."""
+
+
+class CommitUncertain(StorageError):
+    """The connection broke while the database was committing: the change may or may not have been made."""
 
 
 class JournalLocked(Conflict):

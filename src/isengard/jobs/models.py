@@ -50,9 +50,32 @@ def check_transition(job_id: str, present: JobStatus, wanted: JobStatus) -> None
         raise IllegalTransition(f"job {job_id} is {present}; it cannot become {wanted}", field="status")
 
 
+ACTIVE = frozenset(status for status in JobStatus if not status.is_terminal)
+"""Statuses in which something is still to happen by itself."""
+
+HELD = frozenset({JobStatus.RUNNING, JobStatus.CANCELLING})
+"""Statuses in which a worker answers for the job."""
+
+
 @dataclass(slots=True)
 class Job:
-    """A job as the store holds it. The journal holds what happened; these are the facts that change."""
+    """A job as the store holds it. The journal holds what happened; these are the facts that change.
+
+    Attributes:
+        progress: 0 to 100.
+        priority: Higher goes first; equal ones by the time they were queued.
+        attempt: 1 for the first run, one more for each resume or retry.
+        retries: Automatic retries so far; a resume by a person does not count.
+        not_before: A retry waits until then; None for at once.
+        requirements: What a worker must offer (``{"gpus": 1}``), read by the worker's own `fits`.
+        has_secrets: Whether ``secrets/{id}.json`` was written for it; never the secrets themselves.
+        request_fingerprint: Hash of the request that made it: the same idempotency key with another one is refused.
+        failure_fingerprint: Hash of the failure's own frames, to find earlier jobs that failed alike.
+        journal_seq: The journal line up to which the other fields are folded.
+        worker_id: Who answers for it while it is running or cancelling.
+        home: Identity of the data folder its runner was started on.
+        fence: Token of the present claim; a write under an older one is refused. 0 while unclaimed.
+    """
 
     id: str
     character_id: str
@@ -76,6 +99,18 @@ class Job:
     traceparent: str = ""
     priority: int = 0
     idempotency_key: str | None = None
+    request_fingerprint: str | None = None
+    failure_fingerprint: str | None = None
+    requirements: dict[str, Any] = field(default_factory=dict)
+    has_secrets: bool = False
+    retries: int = 0
+    not_before: datetime | None = None
+    queued_at: datetime | None = None
+    updated_at: datetime | None = None
+    journal_seq: int = 0
+    worker_id: str | None = None
+    home: str | None = None
+    fence: int = 0
 
 
 @dataclass(slots=True)
@@ -94,7 +129,7 @@ class Character:
 
 @dataclass(slots=True)
 class Image:
-    """One image of a character."""
+    """One image of a character. Its caption lies in the ``.txt`` beside the file, not in the database."""
 
     character_id: str
     filename: str
