@@ -50,6 +50,22 @@ class Settings(BaseSettings):
         15.0, ge=1, le=3600, description="Seconds after which a silent worker's jobs are taken over."
     )
 
+    aitoolkit_dir: Path | None = Field(None, description="Checkout of ostris/ai-toolkit, for the ai-toolkit trainer.")
+    aitoolkit_python: Path | None = Field(
+        None, description="Python that runs ai-toolkit; default is `venv/` or `.venv/` in its checkout."
+    )
+
+    allowed_hosts: str = Field(
+        "", description="Further host names the API answers to, by comma: those of a proxy or of this machine."
+    )
+    max_body_mb: int = Field(2, ge=1, le=1024, description="Most MiB of a JSON request.")
+    max_upload_mb: int = Field(2048, ge=1, le=1_048_576, description="Most MiB of one upload of images.")
+    max_streams: int = Field(2000, ge=1, le=100_000, description="Most live streams one API process serves.")
+    stream_heartbeat_s: float = Field(15.0, ge=0.05, le=300, description="Seconds between signs of life of a stream.")
+    stream_stall_s: float = Field(
+        120.0, ge=0.1, le=3600, description="Seconds after which a stream whose client does not read is closed."
+    )
+
     @field_validator("data_dir")
     @classmethod
     def _expand(cls, value: Path) -> Path:
