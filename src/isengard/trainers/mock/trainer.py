@@ -6,19 +6,18 @@ What it leaves is real: readable sample images, safetensors checkpoints that a r
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field, JsonValue
 
 from isengard.events.models import TrainingStage
-from isengard.trainers import weights_file
 from isengard.trainers.base import TrainingJob, TrainingParameters
 from isengard.trainers.host import PythonTrainer
 from isengard.trainers.mock import curve, picture
 from isengard.trainers.mock.failures import FailMode, fail
+from isengard.trainers.mock.lora_file import write_lora
 from isengard.trainers.run import TrainingRun
+from isengard.trainers.weights import read_header
 
 _SAMPLE_PIXELS = 256
 _ADVANCED: dict[str, JsonValue] = {"group": "advanced"}
@@ -134,14 +133,14 @@ class _Loop:
 
     def _save(self, step: int) -> None:
         with self._run.new_checkpoint(f"step_{step:06d}.safetensors", step=step) as path:
-            _write_lora(path, self._job, step)
+            write_lora(path, self._job, step)
         self._saved_step = step
 
     def _export(self) -> None:
         self._run.stage(TrainingStage.EXPORTING, "writing the LoRA")
         if self._parameters.fail_mode is FailMode.NO_OUTPUT:
             return
-        _write_lora(self._job.output, self._job, self._parameters.steps)
+        write_lora(self._job.output, self._job, self._parameters.steps)
         if self._parameters.fail_mode is FailMode.TORN_OUTPUT:
             with self._job.output.open("r+b") as file:
                 file.truncate(self._job.output.stat().st_size // 2)
@@ -153,28 +152,6 @@ def _due(step: int, every: int) -> bool:
 
 def _check_resumable(job: TrainingJob) -> None:
     assert job.resume_from is not None  # noqa: S101 - the caller looked
-    held = int(weights_file.read_header(job.resume_from)["__metadata__"]["step"])
+    held = int(read_header(job.resume_from)["__metadata__"]["step"])
     if held != job.start_step:
         raise ValueError(f"{job.resume_from.name} stands at step {held}, not {job.start_step}")
-
-
-def _write_lora(path: Path, job: TrainingJob, step: int) -> None:
-    """A LoRA of two small layers whose weights follow from seed and step."""
-    rank, source = int(job.config["lora_rank"]), np.random.default_rng((int(job.config["seed"]), step))
-    tensors = {}
-    for layer in ("to_q", "to_v"):
-        key = f"lora_unet_mid_block_attentions_0_transformer_blocks_0_attn1_{layer}"
-        tensors[f"{key}.lora_down.weight"] = source.normal(0, 0.02, (rank, 32)).astype(np.float32)
-        tensors[f"{key}.lora_up.weight"] = source.normal(0, 0.02, (32, rank)).astype(np.float32)
-        tensors[f"{key}.alpha"] = np.array(rank, dtype=np.float32)
-    metadata = {
-        "format": "pt",
-        "step": str(step),
-        "ss_output_name": path.stem,
-        "ss_network_dim": str(rank),
-        "ss_learning_rate": str(job.config["learning_rate"]),
-        "ss_max_train_steps": str(job.config["steps"]),
-        "modelspec.trigger_phrase": job.trigger_word,
-        "isengard_trainer": "mock",
-    }
-    weights_file.write(path, tensors, metadata)
