@@ -1,0 +1,246 @@
+"""What people do with jobs: submit, cancel, resume, delete, ask for a sample or a checkpoint. API and CLI call these.
+
+Each writes the journal inside the store's transaction, so that neither can say what the other has not heard; a crash
+between the two leaves the journal ahead, and `execution/mend.py` makes the store follow. Starts no process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from isengard.core import correlation as correlations
+from isengard.core.correlation import Correlation
+from isengard.core.errors import CommitUncertain, Conflict, Fenced, InvalidInput, StorageError
+from isengard.core.paths import check_character_id, check_job_id, new_job_id
+from isengard.core.settings import Settings
+from isengard.events.models import EventName
+from isengard.execution import checkpoints, inbox, job_secrets, lines, wake
+from isengard.execution.inbox import Command
+from isengard.jobs.models import Character, Job, JobStatus
+from isengard.jobs.store import Store
+from isengard.trainers import registry
+
+
+def submit(
+    settings: Settings,
+    store: Store,
+    *,
+    character_id: str,
+    trainer: str | None = None,
+    config: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    correlation: Correlation | None = None,
+    idempotency_key: str | None = None,
+) -> tuple[Job, bool]:
+    """Queue a training.
+
+    Args:
+        trainer: Name of an installed trainer; None for the mode's default.
+        config: Its parameters; missing ones take their defaults.
+        secrets: Environment variables for the trainer, masked wherever they show up.
+        idempotency_key: A second submission with the same key finds the first job instead of making another.
+
+    Returns:
+        The job and whether it is new.
+
+    Raises:
+        NotFound: There is no such character.
+        InvalidInput: A parameter, a secret's name or the trainer is unknown or out of range, or the character has no
+            images; `field` names it. `TrainerUnavailable` is one of these.
+        Conflict: The idempotency key was used for something else.
+        StorageError: The disk or database refused; no job was made.
+    """
+    name = trainer or settings.mode.default_trainer
+    chosen = registry.load_usable(name, settings)
+    validated = registry.validate_config(chosen, config or {})
+    given = job_secrets.check(secrets or {})
+    character = _with_images(store, character_id)
+    story = correlation or correlations.current() or correlations.accept(None, None)
+    job = Job(
+        id=new_job_id(),
+        character_id=character.id,
+        trainer=name,
+        config=validated,
+        correlation_id=story.id,
+        traceparent=story.traceparent,
+        created_at=datetime.now(UTC),
+        total_steps=int(validated["steps"]),
+        idempotency_key=idempotency_key,
+        request_fingerprint=_fingerprint(character.id, name, validated, given),
+        has_secrets=bool(given),
+    )
+    return _create(settings, store, job, character, given)
+
+
+def cancel(settings: Settings, store: Store, job_id: str, *, correlation: Correlation | None = None) -> Job:
+    """Stop a job: at once while it is queued, else by asking its runner, which ends it within two grace periods.
+
+    Raises:
+        NotFound: There is no such job.
+        Conflict: It is over already.
+    """
+    job = store.get_job(check_job_id(job_id))
+    if job.status is JobStatus.QUEUED:
+        try:
+            return _cancel_queued(settings, store, job, correlation)
+        except Fenced:  # a worker has claimed it since
+            job = store.get_job(job_id)
+    if job.status.is_terminal:
+        raise Conflict(f"job {job_id} is {job.status} already", field="status")
+    return _cancel_running(settings, store, job, correlation)
+
+
+def resume(
+    settings: Settings,
+    store: Store,
+    job_id: str,
+    *,
+    correlation: Correlation | None = None,
+    retries: int | None = None,
+    not_before: datetime | None = None,
+) -> Job:
+    """Queue a failed or cancelled job again, to go on from its last whole checkpoint in the same journal.
+
+    Args:
+        retries: New count of automatic retries; None when a person asks.
+        not_before: The earliest moment for it to start.
+
+    Raises:
+        NotFound: There is no such job.
+        Conflict: It is not failed or cancelled, or its trainer cannot resume.
+    """
+    job = store.get_job(check_job_id(job_id))
+    if job.status not in (JobStatus.FAILED, JobStatus.CANCELLED):
+        raise Conflict(f"job {job_id} is {job.status}; only a failed or cancelled job can be resumed", field="status")
+    if "resume" not in registry.load_usable(job.trainer, settings).capabilities:
+        raise Conflict(f"the trainer {job.trainer} cannot resume; start a new job", field="trainer")
+    start = checkpoints.newest(settings.paths.job(job_id))
+    changes: dict[str, Any] = {"attempt": job.attempt + 1, "current_step": start.step, "not_before": not_before}
+    if retries is not None:
+        changes["retries"] = retries
+
+    def write(changed: Job) -> None:
+        lines.resumed(settings, changed, start, _story(changed, correlation))
+
+    resumed = store.transition(job_id, JobStatus.QUEUED, before_commit=write, **changes)
+    wake.worker(settings.paths)
+    return resumed
+
+
+def delete(settings: Settings, store: Store, job_id: str) -> None:
+    """Remove a finished job: its row, journal, samples, checkpoints and secrets. Its finished LoRA stays.
+
+    Raises:
+        NotFound: There is no such job.
+        Conflict: It is queued or running.
+        StorageError: The folder could not be removed; the job is still there.
+    """
+    folder = settings.paths.job(job_id).root
+    grave = folder.with_name(f".deleted-{folder.name}")
+
+    def set_aside(_: Job) -> None:
+        try:
+            if folder.exists():
+                folder.rename(grave)
+        except OSError as error:
+            raise StorageError(f"the folder of job {job_id} cannot be removed: {error.strerror}") from error
+
+    try:
+        store.delete_job(check_job_id(job_id), before_commit=set_aside)
+    except (StorageError, Conflict):
+        if grave.exists() and not folder.exists():
+            grave.rename(folder)
+        raise
+    settings.paths.job_secrets(job_id).unlink(missing_ok=True)
+    shutil.rmtree(grave, ignore_errors=True)  # what stays is removed at the worker's next start
+
+
+def request(
+    settings: Settings, store: Store, job_id: str, wanted: Command, *, correlation: Correlation | None = None
+) -> Job:
+    """Ask a running training for a sample (`Command.SAMPLE`) or a checkpoint (`Command.SAVE`) at its next step.
+
+    Raises:
+        NotFound: There is no such job.
+        Conflict: It is not running, or its trainer cannot do that.
+    """
+    job = store.get_job(check_job_id(job_id))
+    if job.status is not JobStatus.RUNNING:
+        raise Conflict(f"job {job_id} is {job.status}; only a running one can be asked for a {wanted}", field="status")
+    if f"{wanted}_now" not in registry.load(job.trainer).capabilities:
+        raise Conflict(f"the trainer {job.trainer} cannot {wanted} on request", field="trainer")
+    _tell_runner(settings, job, wanted, correlation)
+    return job
+
+
+def _with_images(store: Store, character_id: str) -> Character:
+    character = store.get_character(check_character_id(character_id))
+    if character.image_count == 0:
+        raise InvalidInput(
+            f"the character {character.name} has no images; upload some before training", field="character_id"
+        )
+    return character
+
+
+def _fingerprint(character_id: str, trainer: str, config: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
+    """The same for two requests that ask for the same; of secrets only the names count."""
+    asked = [character_id, trainer, dict(config), sorted(secrets)]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def _create(
+    settings: Settings, store: Store, job: Job, character: Character, secrets: Mapping[str, str]
+) -> tuple[Job, bool]:
+    paths = settings.paths.job(job.id)
+    secrets_file = settings.paths.job_secrets(job.id)
+
+    def birth(new: Job) -> None:
+        lines.make_folder(paths)
+        if secrets:
+            job_secrets.write(secrets_file, secrets)
+        lines.created(settings, new, character, secrets)
+
+    try:
+        created, is_new = store.create_job(job, before_commit=birth)
+    except CommitUncertain:  # the row may be there; the next start compares it with the journal
+        raise
+    except BaseException:
+        shutil.rmtree(paths.root, ignore_errors=True)
+        secrets_file.unlink(missing_ok=True)
+        raise
+    if is_new:
+        wake.worker(settings.paths)
+    return created, is_new
+
+
+def _cancel_queued(settings: Settings, store: Store, job: Job, correlation: Correlation | None) -> Job:
+    def write(changed: Job) -> None:
+        lines.cancelled_before_start(settings, changed, _story(changed, correlation))
+
+    return store.transition(job.id, JobStatus.CANCELLED, fence=job.fence, before_commit=write)
+
+
+def _cancel_running(settings: Settings, store: Store, job: Job, correlation: Correlation | None) -> Job:
+    # The runner is told first: should this process die in between, the store follows the journal.
+    _tell_runner(settings, job, Command.CANCEL, correlation)
+    if job.status is JobStatus.CANCELLING:
+        return job
+    return store.transition(job.id, JobStatus.CANCELLING)
+
+
+def _tell_runner(settings: Settings, job: Job, command: Command, correlation: Correlation | None) -> None:
+    paths = settings.paths.job(job.id)
+    try:
+        inbox.put(paths, command, attempt=job.attempt, sender="control", correlation_id=_story(job, correlation).id)
+    except OSError as error:
+        raise StorageError(f"the runner of job {job.id} cannot be reached: {error.strerror}") from error
+    wake.worker(settings.paths)
+
+
+def _story(job: Job, correlation: Correlation | None) -> Correlation:
+    return correlation or correlations.current() or Correlation(job.correlation_id, job.traceparent)
