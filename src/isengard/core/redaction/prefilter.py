@@ -1,0 +1,42 @@
+"""The prefilter: one pass over a text that tells which rules could find something in it.
+
+An Aho-Corasick automaton over the lower-cased literals of all rules. It may say yes too often, never no too often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ahocorasick_rs import BytesAhoCorasick, Implementation
+
+
+class Prefilter:
+    """Maps the literals that occur in a text to the rules that need to look at it.
+
+    Args:
+        literals: The literals of each rule, lower case.
+    """
+
+    def __init__(self, literals: Sequence[tuple[str, ...]]) -> None:
+        owners: dict[str, set[int]] = {}
+        for index, texts in enumerate(literals):
+            for text in texts:
+                owners.setdefault(text, set()).add(index)
+        self._owners = [tuple(rules) for rules in owners.values()]
+        patterns = [text.encode("utf-8", "surrogatepass") for text in owners]
+        self._automaton = BytesAhoCorasick(patterns, implementation=Implementation.DFA)
+        self._find = self._automaton.find_matches_as_indexes
+
+    def hits_bytes(self, data: bytes) -> bool:
+        """Whether any literal stands in `data`, in any letter case."""
+        return bool(self._find(data.lower()))
+
+    def hits(self, text: str) -> bool:
+        """Whether any literal stands in `text`, in any letter case."""
+        return bool(self._find(text.lower().encode("utf-8", "surrogatepass")))
+
+    def rules_for(self, text: str) -> list[int]:
+        """The indices of the rules that have a literal in `text`, ascending."""
+        matches = self._find(text.lower().encode("utf-8", "surrogatepass"), overlapping=True)
+        literals = {match[0] for match in matches}
+        return sorted({rule for literal in literals for rule in self._owners[literal]})
