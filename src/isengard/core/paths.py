@@ -103,6 +103,11 @@ class JobPaths:
         return self.root / "checkpoints"
 
     @property
+    def dataset(self) -> Path:
+        """The prepared images and captions that the trainer reads; made anew from the uploads at every attempt."""
+        return self.root / "dataset"
+
+    @property
     def trainer(self) -> Path:
         """The trainer's own corner: generated configuration, raw output."""
         return self.root / "trainer"

@@ -66,6 +66,15 @@ class Settings(BaseSettings):
         120.0, ge=0.1, le=3600, description="Seconds after which a stream whose client does not read is closed."
     )
 
+    max_image_mb: int = Field(50, ge=1, le=2048, description="Size of one image file, MiB.")
+    max_image_megapixels: int = Field(64, ge=1, le=1000, description="Pixels of one image, in millions.")
+    max_image_frames: int = Field(1, ge=1, le=1000, description="Frames of one image; only the first is kept.")
+    max_upload_mb: int = Field(2048, ge=1, le=1_048_576, description="All files of one upload, unpacked, MiB.")
+    max_upload_files: int = Field(5000, ge=1, le=100_000, description="Files in one upload or zip.")
+    max_zip_ratio: int = Field(100, ge=2, le=1000, description="How many times its packed size a zip entry may be.")
+    max_images_per_character: int = Field(10_000, ge=1, le=1_000_000, description="Images of one character.")
+    max_caption_chars: int = Field(10_000, ge=1, le=100_000, description="Characters of one caption.")
+
     @field_validator("data_dir")
     @classmethod
     def _expand(cls, value: Path) -> Path:

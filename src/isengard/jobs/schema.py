@@ -143,7 +143,7 @@ images = Table(
     Column("character_id", _Id, ForeignKey("characters.id", ondelete="CASCADE"), primary_key=True),
     Column("filename", String(255), primary_key=True),
     # The stem as a case-insensitive file system sees it: two images with one stem would share one caption file.
-    Column("stem_key", String(255), nullable=False),
+    Column("stem_key", Words, nullable=False),
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),

@@ -62,7 +62,7 @@ def _images() -> None:
         "images",
         sa.Column("character_id", sa.String(72), nullable=False),
         sa.Column("filename", sa.String(255), nullable=False),
-        sa.Column("stem_key", sa.String(255), nullable=False),
+        sa.Column("stem_key", sa.Text, nullable=False),
         sa.Column("width", sa.Integer, nullable=False),
         sa.Column("height", sa.Integer, nullable=False),
         sa.Column("size_bytes", sa.BigInteger, nullable=False),
