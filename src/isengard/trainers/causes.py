@@ -240,8 +240,8 @@ RULES: tuple[Rule, ...] = (
         ),
     ),
     _rule(
-        r"(cannot identify image file ['\"]?([^'\"\n]+)|image file is truncated|UnidentifiedImageError(?!.*cannot identify)"
-        r"|broken data stream|DecompressionBombError)",
+        r"(cannot identify image file ['\"]?([^'\"\n]+)|UnidentifiedImageError(?!.*cannot identify)"
+        r"|image file is truncated|broken data stream|DecompressionBombError)",
         Cause(
             "bad-image",
             "An image cannot be read",
