@@ -59,7 +59,6 @@ class Settings(BaseSettings):
         "", description="Further host names the API answers to, by comma: those of a proxy or of this machine."
     )
     max_body_mb: int = Field(2, ge=1, le=1024, description="Most MiB of a JSON request.")
-    max_upload_mb: int = Field(2048, ge=1, le=1_048_576, description="Most MiB of one upload of images.")
     max_streams: int = Field(2000, ge=1, le=100_000, description="Most live streams one API process serves.")
     stream_heartbeat_s: float = Field(15.0, ge=0.05, le=300, description="Seconds between signs of life of a stream.")
     stream_stall_s: float = Field(
@@ -67,7 +66,7 @@ class Settings(BaseSettings):
     )
 
     max_image_mb: int = Field(50, ge=1, le=2048, description="Size of one image file, MiB.")
-    max_image_megapixels: int = Field(64, ge=1, le=1000, description="Pixels of one image, in millions.")
+    max_image_megapixels: int = Field(64, ge=1, le=178, description="Pixels of one image, in millions.")
     max_image_frames: int = Field(1, ge=1, le=1000, description="Frames of one image; only the first is kept.")
     max_upload_mb: int = Field(2048, ge=1, le=1_048_576, description="All files of one upload, unpacked, MiB.")
     max_upload_files: int = Field(5000, ge=1, le=100_000, description="Files in one upload or zip.")
