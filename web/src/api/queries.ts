@@ -54,7 +54,9 @@ export const imagesQuery = (id: string) =>
   queryOptions({
     queryKey: ["characters", id, "images"],
     queryFn: ({ signal }) =>
-      body(api.GET("/api/characters/{character_id}/images", { params: { path: { character_id: id } }, signal })),
+      body(
+        api.GET("/api/characters/{character_id}/images", { params: { path: { character_id: id } }, signal }),
+      ),
     staleTime: 30_000,
   });
 
@@ -82,7 +84,8 @@ export const artifactsQuery = (id: string) =>
   queryOptions({
     queryKey: ["job", id, "artifacts"],
     queryFn: async ({ signal }): Promise<Artifact[]> =>
-      (await body(api.GET("/api/jobs/{job_id}/artifacts", { params: { path: { job_id: id } }, signal }))).artifacts,
+      (await body(api.GET("/api/jobs/{job_id}/artifacts", { params: { path: { job_id: id } }, signal })))
+        .artifacts,
     staleTime: Infinity,
   });
 
@@ -120,7 +123,12 @@ export const traceQuery = (id: string) =>
   queryOptions({
     queryKey: ["job", id, "trace"],
     queryFn: ({ signal }) =>
-      body(api.GET("/api/jobs/{job_id}/trace", { params: { path: { job_id: id }, query: { limit: 2000 } }, signal })),
+      body(
+        api.GET("/api/jobs/{job_id}/trace", {
+          params: { path: { job_id: id }, query: { limit: 2000 } },
+          signal,
+        }),
+      ),
     staleTime: 5_000,
   });
 

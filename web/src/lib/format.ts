@@ -29,7 +29,9 @@ export function rate(value: number | null | undefined): string {
 /** Steps a second, or seconds a step when it is slow. */
 export function speed(perSecond: number | null | undefined): string {
   if (perSecond == null || perSecond <= 0) return DASH;
-  return perSecond >= 1 ? `${perSecond.toFixed(perSecond >= 10 ? 0 : 2)} it/s` : `${(1 / perSecond).toFixed(2)} s/it`;
+  return perSecond >= 1
+    ? `${perSecond.toFixed(perSecond >= 10 ? 0 : 2)} it/s`
+    : `${(1 / perSecond).toFixed(2)} s/it`;
 }
 
 export function percent(value: number | null | undefined, digits = 0): string {

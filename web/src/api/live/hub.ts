@@ -1,0 +1,209 @@
+/** Decides what the page's one stream is connected to, and hands its frames on.
+
+    While a job that is still going on is open, the stream is that job's; at any other time it is the global one, which
+    also tells when an ended job that is open is resumed. A browser allows six connections to a server, so a second
+    stream per tab would halve the number of tabs that work (docs/decisions/0072). */
+import type { QueryClient } from "@tanstack/react-query";
+import { FramePacer } from "@/lib/frame";
+import { api, body } from "../client";
+import { storeJob, withJobs } from "../queries";
+import { isTerminal, type Job } from "../types";
+import { JobLive } from "./job-live";
+import { LiveSource, type Frame, type LinkState } from "./source";
+import { Sparks } from "./sparks";
+
+const JOB_FRAMES = ["snapshot", "progress", "log", "sample", "checkpoint", "complete", "error"];
+const LIST_FRAMES = ["snapshot", "job", "removed"];
+
+export interface JobChange {
+  before: Job | undefined;
+  after: Job;
+}
+
+export class LiveHub {
+  readonly sparks = new Sparks();
+  link: LinkState = "connecting";
+  /** The open job, if one is open. */
+  open: JobLive | null = null;
+  /** Counts paints, for subscribers that compare. */
+  version = 0;
+
+  private source: LiveSource | null = null;
+  private connectedTo = "";
+  private readonly listeners = new Set<() => void>();
+  private readonly outcomes = new Set<(change: JobChange) => void>();
+  private readonly pacer = new FramePacer(() => this.paint());
+  private changed = new Map<string, Job>();
+  private removed = new Set<string>();
+  private storedJob: Job | null = null;
+  private seenArtifacts = 0;
+
+  constructor(private readonly client: QueryClient) {}
+
+  start(): () => void {
+    this.choose();
+    const rearm = () => this.pacer.rearm();
+    document.addEventListener("visibilitychange", rearm);
+    return () => {
+      document.removeEventListener("visibilitychange", rearm);
+      this.source?.close();
+      this.source = null;
+      this.connectedTo = "";
+      this.pacer.cancel();
+    };
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  /** Hears of every job that reaches an end while the page is open. */
+  onOutcome(listener: (change: JobChange) => void): () => void {
+    this.outcomes.add(listener);
+    return () => this.outcomes.delete(listener);
+  }
+
+  /** Opens a job (as far as it is known), or none. */
+  show(id: string | null, known?: Job): void {
+    if (id !== (this.open?.id ?? null)) {
+      this.open = id ? new JobLive(id) : null;
+      this.seenArtifacts = 0;
+      this.storedJob = null;
+    }
+    if (this.open && known && (this.open.job?.last_seq ?? -1) <= known.last_seq) this.open.job = known;
+    this.choose();
+    this.pacer.request();
+  }
+
+  /** Takes a job's state that an answer brought, and connects accordingly. */
+  learn(job: Job): void {
+    storeJob(this.client, job);
+    if (this.open?.id === job.id) this.show(job.id, job);
+  }
+
+  private choose(): void {
+    const job = this.open?.job;
+    const url =
+      this.open && job && !isTerminal(job.status)
+        ? `/api/jobs/${encodeURIComponent(this.open.id)}/stream`
+        : "/api/stream";
+    if (url === this.connectedTo) return;
+    this.source?.close();
+    this.connectedTo = url;
+    this.source = url === "/api/stream" ? this.listSource() : this.jobSource(url, this.open?.id ?? "");
+    this.source.open();
+  }
+
+  private listSource(): LiveSource {
+    return new LiveSource({
+      url: "/api/stream",
+      types: LIST_FRAMES,
+      onFrame: (frame) => this.listFrame(frame),
+      onState: (state) => this.linked(state),
+      isOver: () => Promise.resolve(false),
+    });
+  }
+
+  private jobSource(url: string, id: string): LiveSource {
+    return new LiveSource({
+      url,
+      types: JOB_FRAMES,
+      last: ["complete", "error"],
+      onFrame: (frame) => this.jobFrame(id, frame),
+      onState: (state) => this.linked(state),
+      isOver: async (lastId) => {
+        const job = await body(api.GET("/api/training/{job_id}", { params: { path: { job_id: id } } }));
+        return isTerminal(job.status) && job.last_seq <= Number(lastId);
+      },
+    });
+  }
+
+  private linked(state: LinkState): void {
+    // After a job's last line the page goes back to the global stream; there is nothing to tell the reader.
+    if (state === "ended") {
+      this.ended();
+      return;
+    }
+    this.link = state;
+    this.pacer.request();
+  }
+
+  private ended(): void {
+    const id = this.open?.id;
+    if (id) {
+      void this.client.invalidateQueries({ queryKey: ["job", id] });
+      void this.client.invalidateQueries({ queryKey: ["jobs"] });
+    }
+    this.choose();
+  }
+
+  private jobFrame(id: string, frame: Frame): void {
+    if (this.open?.id !== id) return;
+    this.open.apply(frame);
+    this.pacer.request();
+  }
+
+  private listFrame(frame: Frame): void {
+    if (frame.type === "job") this.changed.set((frame.data as Job).id, frame.data as Job);
+    else if (frame.type === "removed") this.removed.add((frame.data as { id: string }).id);
+    else this.snapshot((frame.data as { jobs: Job[] }).jobs);
+    this.pacer.request();
+  }
+
+  /** The snapshot holds what is not over. A job the page holds as active and that is missing ended unseen. */
+  private snapshot(jobs: Job[]): void {
+    for (const job of jobs) this.changed.set(job.id, job);
+    const active = new Set(jobs.map((job) => job.id));
+    const known = this.client.getQueryData<Job[]>(["jobs"]);
+    if (known?.some((job) => !isTerminal(job.status) && !active.has(job.id)))
+      void this.client.invalidateQueries({ queryKey: ["jobs"] });
+  }
+
+  private paint(): void {
+    this.version += 1;
+    this.paintList();
+    this.paintOpen();
+    for (const listener of this.listeners) listener();
+  }
+
+  private paintList(): void {
+    if (this.changed.size === 0 && this.removed.size === 0) return;
+    const changed = [...this.changed.values()].filter((job) => !this.removed.has(job.id));
+    const removed = this.removed;
+    this.changed = new Map();
+    this.removed = new Set();
+    const before = this.client.getQueryData<Job[]>(["jobs"]);
+    if (before) {
+      const kept = removed.size > 0 ? before.filter((job) => !removed.has(job.id)) : before;
+      this.client.setQueryData<Job[]>(["jobs"], withJobs(kept, changed));
+    }
+    for (const job of changed) {
+      this.sparks.add(job);
+      this.tell({ before: before?.find((known) => known.id === job.id), after: job });
+      if (this.open?.id === job.id) this.show(job.id, job);
+    }
+    for (const id of removed) this.sparks.forget(id);
+  }
+
+  private paintOpen(): void {
+    const open = this.open;
+    if (!open) return;
+    if (open.job && open.job !== this.storedJob) {
+      const before = this.client.getQueryData<Job>(["job", open.id]);
+      this.storedJob = open.job;
+      this.sparks.add(open.job);
+      storeJob(this.client, open.job);
+      this.tell({ before, after: open.job });
+    }
+    if (open.artifacts !== this.seenArtifacts) {
+      this.seenArtifacts = open.artifacts;
+      void this.client.invalidateQueries({ queryKey: ["job", open.id, "artifacts"] });
+    }
+  }
+
+  private tell(change: JobChange): void {
+    const ended = isTerminal(change.after.status) && change.before && !isTerminal(change.before.status);
+    if (ended) for (const listener of this.outcomes) listener(change);
+  }
+}
