@@ -1,0 +1,85 @@
+"""The `isengard` command: one Typer application, and the one place where an error becomes an exit code.
+
+Exit codes: 0 done; 1 an expected error (one line on stderr says which); 2 it could not start, or the command line is
+wrong; 130 ended by Ctrl-C. A command module holds no try/except around its work and never shows a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from isengard import __version__
+from isengard.cli import services, up
+from isengard.cli.terminal import complain
+from isengard.core.errors import IsengardError, StartupError
+
+app = typer.Typer(
+    name="isengard",
+    help="Launch LoRA trainings, watch them live, and learn what went wrong.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"isengard {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Launch LoRA trainings, watch them live, and learn what went wrong."""
+
+
+for module in (up, services):
+    module.register(app)
+
+
+def run() -> None:
+    """Entry point of `isengard` and `python -m isengard`."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carry out one command line and return its exit code; expected errors are one line on stderr."""
+    try:
+        return _invoke(arguments)
+    except StartupError as error:
+        complain(error.detail)
+        return 2
+    except IsengardError as error:
+        complain(f"{error.field}: {error.detail}" if _names_nothing(error) else error.detail)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader (`| head`) has enough. Python would complain again when it flushes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # a bug of ours: still one line; the stack is for whoever asks for it
+        if os.environ.get("ISENGARD_LOG_LEVEL", "").upper() == "DEBUG":
+            raise
+        complain(f"unexpected {type(error).__name__}: {error} (ISENGARD_LOG_LEVEL=DEBUG shows the stack)")
+        return 1
+
+
+def _invoke(arguments: Sequence[str]) -> int:
+    try:
+        app(args=list(arguments), prog_name="isengard")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0
+
+
+def _names_nothing(error: IsengardError) -> bool:
+    """Whether the field at fault would otherwise go unsaid."""
+    return error.field is not None and error.field.rsplit(".", 1)[-1] not in error.detail

@@ -1,0 +1,48 @@
+"""`isengard api` and `isengard worker`: the two services by themselves. `isengard up` starts both of these commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from isengard.cli import lifeline, listener
+from isengard.cli.options import DataDirOption
+from isengard.core.settings import load
+
+_Lifeline = Annotated[int | None, typer.Option("--lifeline", hidden=True, help="End when this pipe closes.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("api")(api)
+    app.command("worker")(worker)
+
+
+def api(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    data_dir: DataDirOption = None,
+    descriptor: Annotated[int | None, typer.Option("--fd", hidden=True, help="A listening socket.")] = None,
+    pipe: _Lifeline = None,
+) -> None:
+    """Serve the HTTP API and the page."""
+    settings = load(host=host, port=port, data_dir=data_dir)
+    settings.paths.prepare()
+    socket = listener.bind(settings) if descriptor is None else listener.inherit(descriptor)
+    if pipe is not None:
+        lifeline.follow(pipe)
+    from isengard.api.serve import serve
+
+    serve(settings, socket)
+
+
+def worker(data_dir: DataDirOption = None, pipe: _Lifeline = None) -> None:
+    """Claim queued jobs and see them through."""
+    settings = load(data_dir=data_dir)
+    settings.paths.prepare()
+    if pipe is not None:
+        lifeline.follow(pipe)
+    from isengard.execution.worker import Worker
+
+    Worker(settings).run()

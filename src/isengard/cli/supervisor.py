@@ -1,0 +1,181 @@
+"""The parent of API and worker: starts them, restarts what dies, ends both. Never touches a training unless told to.
+
+start   bind the port ─ start api, worker ─ GET /health answers ─ print the URL
+a child dies        pause (0.5 s, doubling to 30 s) ─ start it again; one that cannot start at all ends us: exit 2
+SIGTERM, SIGHUP     end the api ─ say which trainings go on ─ end the worker ─ exit 0
+Ctrl-C              the same, with two seconds for a second Ctrl-C, which cancels the trainings first
+--stop-jobs         any of these cancels the trainings first
+kill -9             the lifeline closes: api and worker end by themselves; trainings go on
+"""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import http.client
+import queue
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+from urllib.parse import urlsplit
+
+from isengard.cli import farewell
+from isengard.cli.child import Child, describe_exit
+from isengard.cli.lifeline import Lifeline
+from isengard.cli.listener import url_of
+from isengard.cli.terminal import say
+from isengard.core.settings import Settings
+
+SECOND_THOUGHT_S = 2.0
+PATIENCE_S = 15.0
+"""How long a service may take to end in good order before it is killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """The API answered for the first time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Signalled:
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    child: Child
+    code: int
+
+
+class Supervisor:
+    """Runs until a signal ends it.
+
+    Args:
+        listener: The bound socket of the API.
+        stop_jobs: Whether the end cancels running trainings.
+    """
+
+    def __init__(self, settings: Settings, listener: socket.socket, *, stop_jobs: bool) -> None:
+        self._settings = settings
+        self._url = url_of(listener)
+        self._stop_jobs = stop_jobs
+        self._happenings: queue.SimpleQueue[_Answered | _Signalled | _Ended] = queue.SimpleQueue()
+        self._lifeline = Lifeline()
+        self._due: list[tuple[float, str]] = []
+        place = ("--data-dir", str(settings.data_dir), "--lifeline", str(self._lifeline.read_end))
+        port = urlsplit(self._url).port
+        door = ("--host", settings.host, "--port", str(port), "--fd", str(listener.fileno()))
+        self._api = Child("api", (*door, *place), (listener.fileno(), self._lifeline.read_end), self._note_end)
+        self._worker = Child("worker", place, (self._lifeline.read_end,), self._note_end)
+        self._children = {child.name: child for child in (self._api, self._worker)}
+
+    def run(self) -> int:
+        """Serve until told to end; returns the exit code."""
+        with self._signals():
+            for child in self._children.values():
+                child.start()
+            threading.Thread(target=self._knock, name="knock", daemon=True).start()
+            code, number = self._watch()
+            self._end(number)
+        return code
+
+    def _watch(self) -> tuple[int, int]:
+        """Handle what happens; returns the exit code and the signal that ended it (0: a child that cannot start)."""
+        while True:
+            match self._next():
+                case _Signalled(number):
+                    return 0, number
+                case _Ended(child, 2) if child.starts == 1:
+                    return 2, 0  # it has said why
+                case _Ended(child, code):
+                    pause = child.pause_s()
+                    self._tell(f"the {child.name} ended ({describe_exit(code)}); starting it again in {pause:g} s")
+                    heapq.heappush(self._due, (time.monotonic() + pause, child.name))
+                case _Answered():
+                    self._tell(f"Isengard is at {self._url}  (data in {self._settings.data_dir}; Ctrl-C ends it)")
+                case None:
+                    self._children[heapq.heappop(self._due)[1]].start()
+
+    def _next(self) -> _Answered | _Signalled | _Ended | None:
+        """The next happening, or None when a child is due to be started."""
+        timeout = max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
+        try:
+            return self._happenings.get(timeout=timeout)
+        except queue.Empty:
+            return None
+
+    def _end(self, number: int) -> None:
+        self._api.terminate()
+        trainings = farewell.running(self._settings) if number else []
+        if trainings and (self._stop_jobs or self._stays(trainings, number)):
+            self._tell(f"cancelling {', '.join(trainings)} …")
+            farewell.cancel(self._settings, trainings, abandon=self._signalled_again)
+        self._worker.terminate()
+        for child in self._children.values():
+            child.wait(PATIENCE_S)
+        self._lifeline.close()
+
+    def _stays(self, trainings: list[str], number: int) -> bool:
+        """Say which trainings go on; whether a second Ctrl-C asked to cancel them instead."""
+        self._tell(
+            f"{len(trainings)} training{'s go' if len(trainings) > 1 else ' goes'} on: {', '.join(trainings)}\n"
+            "  see:  isengard jobs        follow:  isengard logs JOB -f        end:  isengard cancel JOB\n"
+            "  the next `isengard up` takes them over again"
+        )
+        if number != signal.SIGINT:
+            return False
+        self._tell(f"  Ctrl-C again within {SECOND_THOUGHT_S:g} s cancels them")
+        deadline = time.monotonic() + SECOND_THOUGHT_S
+        while (left := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                if isinstance(self._happenings.get(timeout=left), _Signalled):
+                    return True
+        return False
+
+    def _signalled_again(self) -> bool:
+        """Whether another signal came: do not wait any longer."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                if isinstance(self._happenings.get_nowait(), _Signalled):
+                    return True
+        return False
+
+    def _knock(self) -> None:
+        """Ask the API for its health until it answers. The socket listens already, so a request just waits."""
+        address = urlsplit(self._url)
+        while True:
+            connection = http.client.HTTPConnection(address.hostname or "", address.port)
+            try:
+                connection.request("GET", "/health")
+                connection.getresponse().read()
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.2)  # the API died over it; it is being started again
+            else:
+                self._happenings.put(_Answered())
+                return
+            finally:
+                connection.close()
+
+    def _note_end(self, child: Child, code: int) -> None:
+        self._happenings.put(_Ended(child, code))
+
+    def _note_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._happenings.put(_Signalled(number))  # SimpleQueue.put is reentrant, so safe in a handler
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.signal(number, self._note_signal) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _tell(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # the terminal may be gone; the services need not be
+            say(text)
