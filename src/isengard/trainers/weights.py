@@ -7,6 +7,7 @@ Format: 8 bytes little-endian length N, N bytes of JSON that give each tensor's 
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from pathlib import Path
 from typing import Any
@@ -56,3 +57,11 @@ def _check_size(path: Path, header: Any, data_start: int) -> None:
     expected = data_start + max(ends, default=0)
     if path.stat().st_size != expected:
         raise ValueError(f"{path.name} has {path.stat().st_size} bytes instead of {expected}")
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy `source` to `target` so that a reader of `target` sees nothing or all of it; folders are made."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".partial-{target.name}")
+    shutil.copyfile(source, partial)
+    partial.replace(target)

@@ -1,12 +1,7 @@
 """ai-toolkit followed by its observer, against a process that behaves as the real one does."""
 
-import os
-import re
-import selectors
 import sqlite3
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +13,9 @@ from isengard.events.reports import Report
 from isengard.trainers.aitoolkit.parameters import AIToolkitParameters
 from isengard.trainers.aitoolkit.trainer import AIToolkitTrainer
 from isengard.trainers.base import Ending, TrainingJob, Verdict
+from standins.following import Followed
 
 STANDIN = Path(__file__).parents[2] / "standins" / "aitoolkit"
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class Run:
@@ -49,51 +44,24 @@ class Run:
         self.ended_with = 0
 
     def follow(self, *, ask: dict[int, str] | None = None, **environment: str) -> Verdict:
-        """Run to the end; `ask` leaves a request when a step is reported."""
+        """Run to the end; `ask` leaves requests when a step is reported."""
         trainer = AIToolkitTrainer()
         settings = Settings(aitoolkit_dir=STANDIN, aitoolkit_python=Path(sys.executable))
         assert trainer.availability(settings).ok
         launch = trainer.launch(self.job, settings)
-        observer = trainer.observer(self.job)
-        process = subprocess.Popen(
-            launch.argv,
-            cwd=launch.cwd,
-            env=os.environ | dict(launch.env) | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        asked: set[int] = set()
-        for stream, line in self._lines(process):
-            self.reports += observer.line(stream, line)
-            self.reports += observer.poll()
-            for step, request in (ask or {}).items():
-                if step in self.steps() and step not in asked:
-                    asked.add(step)
-                    for marker in request.split():
-                        (self.requests / marker).touch()
-        self.ended_with = process.wait()
-        self.reports += observer.poll()
-        return observer.verdict(Ending(self.ended_with, stop_requested=(self.requests / "stop").exists()))
+        waiting = dict(ask or {})
 
-    @staticmethod
-    def _lines(process: subprocess.Popen[bytes]) -> Iterator[tuple[str, str]]:
-        rest = {"stdout": b"", "stderr": b""}
-        with selectors.DefaultSelector() as selector:
-            for name in rest:
-                selector.register(getattr(process, name), selectors.EVENT_READ, name)
-            while selector.get_map():
-                for key, _ in selector.select():
-                    if not (chunk := os.read(key.fd, 4096)):
-                        selector.unregister(key.fileobj)
-                        key.fileobj.close()
-                    *lines, rest[key.data] = re.split(rb"[\r\n]+", rest[key.data] + chunk)
-                    yield from ((key.data, _ANSI.sub("", line.decode())) for line in lines if line)
+        def request(reports: list[Report]) -> bool:
+            told = {report.fields.get("step") for report in reports if report.event is EventName.TRAINING_STEP}
+            for step in [step for step in waiting if step in told]:
+                for marker in waiting.pop(step).split():
+                    (self.requests / marker).touch()
+            return (self.requests / "stop").exists()
 
-    def of(self, event: EventName) -> list[Report]:
-        return [report for report in self.reports if report.event is event]
-
-    def steps(self) -> list[int]:
-        return [report.fields["step"] for report in self.of(EventName.TRAINING_STEP)]
+        followed = Followed(launch, trainer.observer(self.job), environment, request)
+        self.reports, self.ended_with = followed.reports, followed.exit_code
+        self.steps, self.of = followed.steps, followed.of
+        return followed.verdict
 
     def logged(self) -> dict[int, float]:
         path = self.job.workdir / "aitoolkit" / self.job.job_id / "loss_log.db"

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from isengard.trainers.aitoolkit.config import save_root
 from isengard.trainers.base import TrainingJob
-from isengard.trainers.weights import is_whole
+from isengard.trainers.weights import copy_whole, is_whole
 
 _SAMPLE = re.compile(r"(?P<ms>\d{13})__(?P<step>\d{9})_(?P<index>\d+)\.(?P<ext>jpe?g|png|webp)")
 
@@ -118,6 +117,4 @@ def _link(source: Path, target: Path) -> None:
     except FileNotFoundError:
         raise
     except OSError:  # another file system, or one without links
-        partial = target.with_name(f".partial-{target.name}")
-        shutil.copyfile(source, partial)
-        os.replace(partial, target)
+        copy_whole(source, target)

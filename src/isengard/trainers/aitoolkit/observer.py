@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from isengard.events.models import EventName, Level, TrainingProgressEvent, TrainingStage
 from isengard.events.reports import Report
-from isengard.trainers.aitoolkit import bar
+from isengard.trainers import bar
 from isengard.trainers.aitoolkit.config import DATABASE, prompts
 from isengard.trainers.aitoolkit.database import JobTable, LossLog
 from isengard.trainers.aitoolkit.files import OutputFolder
 from isengard.trainers.aitoolkit.requests import Requests
 from isengard.trainers.base import Ending, TrainingJob, Verdict
+from isengard.trainers.stages import StageTracker
 from isengard.trainers.tracebacks import TracebackCollector
+from isengard.trainers.weights import copy_whole
 
 _STAGES: tuple[tuple[re.Pattern[str], TrainingStage], ...] = (
     (re.compile(r"Loading (?!optimizer state|from ).*"), TrainingStage.INITIALIZING),
@@ -54,7 +55,7 @@ class AIToolkitObserver:
         self._requests = Requests(job.workdir / "requests", self._table)
         self._prompts = prompts(job)
         self._stacks = {"stdout": TracebackCollector(), "stderr": TracebackCollector()}
-        self._stage: TrainingStage | None = None
+        self._stages = StageTracker()
         self._frame: bar.Frame | None = None
         self._told = -1
         self._summary = ""
@@ -76,10 +77,10 @@ class AIToolkitObserver:
         if frame.desc == self._job.job_id:
             yield from self._training_frame(frame)
         elif frame.desc.startswith(_SAMPLE_BARS):
-            yield from self._enter(TrainingStage.SAMPLING, frame.desc)
-            yield self._phase(frame)
-        elif self._stage is not TrainingStage.TRAINING:
-            yield self._phase(frame)
+            yield from self._stages.enter(TrainingStage.SAMPLING, frame.desc)
+            yield self._stages.progress(frame)
+        elif self._stages.current is not TrainingStage.TRAINING:
+            yield self._stages.progress(frame)
 
     def _training_frame(self, frame: bar.Frame) -> Iterator[Report]:
         if frame.n is None or frame.n == frame.total:
@@ -89,14 +90,14 @@ class AIToolkitObserver:
         if previous is not None and previous.n is not None and frame.n > previous.n:
             yield from self._step(previous)
         if "loss" in frame.figures:
-            yield from self._enter(TrainingStage.TRAINING, "")
+            yield from self._stages.enter(TrainingStage.TRAINING)
 
     def _words(self, text: str) -> Iterator[Report]:
         self._requests.heard(text)
         for pattern, stage in _STAGES:
             if pattern.fullmatch(text):
-                yield from self._enter(stage, text.strip())
-                yield self._say(text.strip())
+                yield from self._stages.enter(stage, text.strip())
+                yield self._stages.phase(text.strip())
                 return
         yield from self._trouble(text)
 
@@ -176,21 +177,6 @@ class AIToolkitObserver:
         )
         yield Report(EventName.TRAINING_STEP, event.to_dict(), "the batch was skipped" if skipped else "")
 
-    def _enter(self, stage: TrainingStage, message: str) -> Iterator[Report]:
-        if stage is self._stage:
-            return
-        self._stage = stage
-        event = TrainingProgressEvent(stage=stage, message=message or None)
-        yield Report(EventName.JOB_STAGE, event.to_dict(), message)
-
-    def _phase(self, frame: bar.Frame) -> Report:
-        event = TrainingProgressEvent(stage=self._stage, phase=frame.desc or None, phase_pct=frame.pct)
-        return Report(EventName.JOB_STAGE, event.to_dict(), frame.desc, Level.DEBUG)
-
-    def _say(self, text: str) -> Report:
-        event = TrainingProgressEvent(stage=self._stage, phase=text[:200])
-        return Report(EventName.JOB_STAGE, event.to_dict(), text[:200])
-
     # How it ended.
 
     def verdict(self, ending: Ending) -> Verdict:
@@ -205,12 +191,7 @@ class AIToolkitObserver:
         return self._failure(ending)
 
     def _export(self) -> Verdict:
-        output = self._job.output
-        output.parent.mkdir(parents=True, exist_ok=True)
-        partial = output.with_name(f".partial-{output.name}")
-        partial.write_bytes(b"")
-        _copy(self._files.final, partial)
-        partial.replace(output)
+        copy_whole(self._files.final, self._job.output)
         return Verdict("completed")
 
     def _empty_success(self) -> Verdict:
@@ -244,9 +225,3 @@ def _exact(printed: str | None, logged: float | None, spec: str) -> float | None
 
 def _same(shown: float, logged: float, spec: str) -> bool:
     return f"{logged:{spec}}" == f"{shown:{spec}}"
-
-
-def _copy(source: Path, target: Path) -> None:
-    with source.open("rb") as reader, target.open("wb") as writer:
-        while chunk := reader.read(1 << 20):
-            writer.write(chunk)

@@ -1,4 +1,4 @@
-"""Reads one frame of a tqdm progress bar. Knows nothing of ai-toolkit beyond the shape of its postfix.
+"""Reads one frame of a tqdm progress bar. Knows nothing of what the bar counts.
 
 Shape, from tqdm's default ``bar_format``: ``desc:  25%|██▌  | 3/12 [00:00<00:01,  9.10it/s, lr: 1e-04 loss: 1.2e+00]``.
 """
@@ -12,7 +12,7 @@ _FRAME = re.compile(
     r"(?:(?P<desc>.*?):\s+)?(?P<pct>\d{1,3})%\|[^|]*\|\s*(?P<n>[\d.]+[kMGT]?)/(?P<total>[\d.]+[kMGT]?)\s*"
     r"\[(?P<elapsed>[\d:]+)<(?P<left>[\d:]+|\?),\s*(?P<rate>[\d.]+|\?)\s*(?P<unit>\S+?/\S+?)(?:,\s*(?P<postfix>.*?))?\]\s*"
 )
-_FIGURE = re.compile(r"([A-Za-z_][\w/.-]*):\s*(-?[\d.]+(?:e[+-]?\d+)?|nan|-?inf)\b")
+_FIGURE = re.compile(r"([A-Za-z_][\w/.-]*)\s*[:=]\s*(-?[\d.]+(?:e[+-]?\d+)?|nan|-?inf)\b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,62 @@
+"""Fills a command's template: each argument by itself, never through a shell.
+
+``{steps}`` stands for a parameter or a place of the job; ``{{`` and ``}}`` stand for braces. A value always stays
+inside the argument it stands in, whatever it contains.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from isengard.core.errors import InvalidInput
+from isengard.trainers.base import TrainingJob
+
+_PLACE = re.compile(r"\{\{|\}\}|\{([a-z_]+)\}|[{}]")
+
+
+def values(job: TrainingJob) -> dict[str, str]:
+    """What a template may name: the common parameters of the job and its places."""
+    config = job.config
+    prompts = [str(prompt) for prompt in config.get("sample_prompts") or []]
+    figures = ("steps", "learning_rate", "batch_size", "resolution", "lora_rank", "seed")
+    intervals = ("sample_every_n_steps", "checkpoint_every_n_steps")
+    return {name: _text(config.get(name)) for name in (*figures, *intervals)} | {
+        "dataset": str(job.dataset),
+        "output_dir": str(job.workdir / "output"),
+        "output_name": job.output.stem,
+        "trigger_word": job.trigger_word,
+        "character": job.character_name,
+        "prompt": prompts[0] if prompts else f"a photo of {job.trigger_word or job.character_name}",
+        "job_id": job.job_id,
+        "resume_from": str(job.resume_from or ""),
+    }
+
+
+def fill(template: Sequence[str], known: Mapping[str, str]) -> list[str]:
+    """Every argument with its places filled in.
+
+    Raises:
+        InvalidInput: A place has no value, or a brace stands alone; the detail names it and lists what there is.
+    """
+    return [_PLACE.sub(lambda match: _value(match, known), argument) for argument in template]
+
+
+def _value(match: re.Match[str], known: Mapping[str, str]) -> str:
+    token = match[0]
+    if token in ("{{", "}}"):
+        return token[0]
+    name = match[1]
+    if name is None:
+        raise InvalidInput(
+            f"a {token!r} stands alone in the command; write {token * 2!r} for a brace", field="config.command"
+        )
+    if name not in known:
+        places = ", ".join(f"{{{key}}}" for key in known)
+        raise InvalidInput(f"the command names {{{name}}}, which is none of {places}", field="config.command")
+    return known[name]
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
