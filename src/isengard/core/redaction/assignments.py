@@ -215,9 +215,7 @@ def _plain(text: str, name: _Name, value: Value) -> Value | None:
     return (
         value
         if (structural and last)
-        or (structural
-        and name.level is not Sensitivity.TOKEN
-        and not text[value.start : value.end].isalpha())
+        or (structural and name.level is not Sensitivity.TOKEN and not text[value.start : value.end].isalpha())
         or looks_secret(text[value.start : value.end])
         or (last and name.level is not Sensitivity.TOKEN)
         else None
@@ -294,3 +292,15 @@ def _argument(text: str, name: _Name, after: re.Match[str]) -> Value | None:
         name.text.strip("-").casefold().replace("-", "_")
     )
     return None if _PROSE.fullmatch(word) or metavar else value
+
+
+_EXPECTS = re.compile(rf"(?:{QUOTE})?[\])]?[ \t]{{0,32}}(?::=|=>|={{1,3}}|:|,)?[ \t]{{0,32}}\\?[\r\n]{{1,2}}$")
+
+
+def expects_value(line: str) -> bool:
+    """Whether `line` ends with a secret's name, so that its value may stand on the next line."""
+    tail = line[-256:]
+    last = None
+    for last in _KEYWORD.finditer(tail):
+        pass
+    return last is not None and _EXPECTS.match(tail, last.end()) is not None and bool(_name_at(tail, last).level)

@@ -12,6 +12,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from itertools import chain
 from urllib.parse import quote, quote_plus, urlsplit
 
@@ -20,13 +21,19 @@ from ahocorasick_rs import AhoCorasick
 from isengard.core.redaction.names import Sensitivity, names_a_secret
 from isengard.core.redaction.rules import Segment
 from isengard.core.redaction.spans import MARK, Span
+from isengard.core.redaction.squeeze import Squeezed
 from isengard.core.redaction.values import is_harmless
 
 SHORTEST = 8
 """Known values shorter than this many characters are left alone."""
 
 _TILE = 8
-_GAP = re.compile(r"[\"']?[ \t]*\\?(?:\r?\n|(?:\\{1,4}r)?\\{1,4}n)+[ \t]*[\"']?")
+_TILED = 96
+"""Only this many characters of a spelling are cut into tiles: whoever shows a value shows its beginning."""
+
+_PART = 512
+_TAIL = 4_096
+_LINE_END = "\r\n\\ \t\"'"
 
 
 def known_from_environment(environment: Mapping[str, str]) -> list[str]:
@@ -133,12 +140,26 @@ def spellings(value: str) -> set[str]:
     return {form for form in nested if len(form) >= SHORTEST}
 
 
+def _wrappable(value: str) -> Iterator[str]:
+    """The spellings that tools break into lines."""
+    raw = value.encode("utf-8", "surrogatepass")
+    yield from (value, raw.hex(), quote(raw, safe=""))
+    yield from _base64_forms(raw)
+
+
 def _lines(value: str) -> Iterator[str]:
     """The value and, if it has several lines, each of them."""
     yield value
-    for line in value.splitlines():
-        if line.strip() != value:
-            yield line.strip()
+    if "\n" in value:
+        yield from (line.strip() for line in value.splitlines())
+
+
+def _parts(line: str) -> Iterator[str]:
+    """The value, or if it is too long to be spelled out as one, the parts it is made of."""
+    for start in range(0, len(line), _PART):
+        part = line[start : start + _PART] if start + _PART <= len(line) else line[-_PART:]
+        if _is_searchable(part):
+            yield part
 
 
 class KnownValues:
@@ -149,31 +170,45 @@ class KnownValues:
     """
 
     def __init__(self, values: Iterable[str]) -> None:
-        stripped = {line for value in values for line in _lines(value.strip()) if _is_searchable(line)}
-        self._spellings = sorted({form for value in stripped for form in spellings(value)})
-        self.literals = tuple(sorted(set(chain.from_iterable(map(_tiles, self._spellings)))))
-        self._automaton = AhoCorasick(self._spellings)
-        self._heads = {form[:3] for form in self._spellings}
-        self.longest = max(map(len, self._spellings), default=0)
+        wanted = {part for value in values for line in _lines(value.strip()) for part in _parts(line)}
+        self._values = sorted(wanted)
+        forms = sorted({form for value in self._values for form in spellings(value)})
+        self.literals = tuple(sorted(set(chain.from_iterable(map(_tiles, forms)))))
+        self._automaton = AhoCorasick(forms)
 
     def find(self, segment: Segment) -> Iterator[Span]:
         """Every spelling in the segment, looked for with line breaks taken out."""
-        squeezed, gaps = _squeeze(segment.text)
-        for _, start, end in self._automaton.find_matches_as_indexes(squeezed, overlapping=True):
-            yield Span(_original(start, gaps, after=True), _original(end, gaps, after=False), "known-value", MARK)
+        yield from self._occurrences(segment.text)
+        squeezed = Squeezed(segment.text)
+        if squeezed.breaks:
+            for span in self._occurrences(squeezed.text):
+                yield Span(squeezed.start(span.start), squeezed.end(span.end), span.kind, span.mask)
+
+    def _occurrences(self, text: str) -> Iterator[Span]:
+        for _, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
+            yield Span(start, end, "known-value", MARK)
+
+    @cached_property
+    def _beginnings(self) -> dict[str, list[str]]:
+        """The beginnings of the spellings that are likely to be wrapped, by their last three characters."""
+        index: dict[str, set[str]] = {}
+        for value in self._values:
+            for form in _wrappable(value):
+                for length in range(3, len(form)):
+                    index.setdefault(form[length - 3 : length], set()).add(form[:length])
+        return {ending: sorted(beginnings, key=len) for ending, beginnings in index.items()}
 
     def may_continue(self, text: str) -> bool:
         """Whether `text` ends within a known value, so that the next line may hold the rest of it."""
-        tail, _ = _squeeze(text[-2 * self.longest :])
-        tail = tail.rstrip("\r\n\\ \t\"'")[-self.longest :]
-        for head in self._heads:
-            position = tail.find(head)
-            while position >= 0:
-                rest = tail[position:]
-                if any(form.startswith(rest) and form != rest for form in self._spellings):
-                    return True
-                position = tail.find(head, position + 1)
-        return False
+        tail = text[-16:].rstrip(_LINE_END)
+        if tail and tail[-1] not in self._last_characters:
+            return False
+        squeezed = Squeezed(text[-_TAIL:]).text.rstrip(_LINE_END)
+        return any(squeezed.endswith(beginning) for beginning in self._beginnings.get(squeezed[-3:], ()))
+
+    @cached_property
+    def _last_characters(self) -> frozenset[str]:
+        return frozenset(ending[-1] for ending in self._beginnings)
 
 
 def _is_searchable(line: str) -> bool:
@@ -183,30 +218,5 @@ def _is_searchable(line: str) -> bool:
 def _tiles(form: str) -> Iterator[str]:
     """Pieces of a spelling of which one stays whole if it is broken once, or into lines of 16 characters or more."""
     size = _TILE if len(form) >= 2 * _TILE else len(form) // 2
-    for start in range(0, len(form) - size + 1, size):
+    for start in range(0, min(len(form), _TILED) - size + 1, size):
         yield form[start : start + size].lower()
-
-
-def _squeeze(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """`text` without its line breaks, and where they were: (position in the result, characters removed up to there)."""
-    if "\n" not in text and "\\" not in text:
-        return text, []
-    pieces, gaps, position, removed, length = [], [], 0, 0, 0
-    for gap in _GAP.finditer(text):
-        pieces.append(text[position : gap.start()])
-        length += gap.start() - position
-        removed += gap.end() - gap.start()
-        gaps.append((length, removed))
-        position = gap.end()
-    pieces.append(text[position:])
-    return "".join(pieces), gaps
-
-
-def _original(position: int, gaps: list[tuple[int, int]], *, after: bool) -> int:
-    """The place in the original text; a place at a gap is `after` it or before it."""
-    shift = 0
-    for at, removed in gaps:
-        if at > position or (at == position and not after):
-            break
-        shift = removed
-    return position + shift

@@ -30,12 +30,68 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _PASSWORDS = ("password", "passwd", "passphrase", "passwort", "passcode", "pwd", "sshpass", "passwords")
 _NORMAL_ENDS = ("secret", "token", "apikey", "apikeys", "accesskey", "secretkey", "privatekey", "authkey", "accountkey")
 _NORMAL_WORDS = frozenset(
-    ["secrets", "credential", "credentials", "authorization", "connectionstring", "sessionid", "phpsessid", "jsessionid", "masterkey", "sharedkey", "signingkey", "encryptionkey", "subscriptionkey", "licensekey", "sastoken"]
+    [
+        "secrets",
+        "credential",
+        "credentials",
+        "authorization",
+        "connectionstring",
+        "sessionid",
+        "phpsessid",
+        "jsessionid",
+        "masterkey",
+        "sharedkey",
+        "signingkey",
+        "encryptionkey",
+        "subscriptionkey",
+        "licensekey",
+        "sastoken",
+    ]
 )
 _WEAK_WORDS = frozenset(["auth", "pass", "pat", "jwt", "bearer", "psk", "sas", "otp", "cred", "creds", "cookie"])
 
 _TOKENIZER = frozenset(
-    ["pad", "eos", "bos", "unk", "mask", "sep", "cls", "sot", "eot", "image", "video", "audio", "vision", "placeholder", "initializer", "instance", "class", "trigger", "prompt", "special", "added", "special", "stop", "start", "end", "word", "sub", "first", "last", "next", "previous", "new", "control", "boi", "eoi", "fim", "prefix", "suffix", "middle"]
+    [
+        "pad",
+        "eos",
+        "bos",
+        "unk",
+        "mask",
+        "sep",
+        "cls",
+        "sot",
+        "eot",
+        "image",
+        "video",
+        "audio",
+        "vision",
+        "placeholder",
+        "initializer",
+        "instance",
+        "class",
+        "trigger",
+        "prompt",
+        "special",
+        "added",
+        "special",
+        "stop",
+        "start",
+        "end",
+        "word",
+        "sub",
+        "first",
+        "last",
+        "next",
+        "previous",
+        "new",
+        "control",
+        "boi",
+        "eoi",
+        "fim",
+        "prefix",
+        "suffix",
+        "middle",
+    ]
 )
 """What stands before ``_token`` where it is a piece of text and no credential."""
 
@@ -54,7 +110,39 @@ _KEY_OWNERS = frozenset(
 )
 
 _PASS_OWNERS = frozenset(
-    ["db", "database", "smtp", "imap", "user", "mysql", "redis", "ftp", "sftp", "mail", "email", "admin", "root", "sudo", "proxy", "ssh", "key", "postgres", "pg", "rabbitmq", "mqtt", "http", "auth", "login", "client", "cert", "keystore", "truststore", "broker", "registry", "sasl"]
+    [
+        "db",
+        "database",
+        "smtp",
+        "imap",
+        "user",
+        "mysql",
+        "redis",
+        "ftp",
+        "sftp",
+        "mail",
+        "email",
+        "admin",
+        "root",
+        "sudo",
+        "proxy",
+        "ssh",
+        "key",
+        "postgres",
+        "pg",
+        "rabbitmq",
+        "mqtt",
+        "http",
+        "auth",
+        "login",
+        "client",
+        "cert",
+        "keystore",
+        "truststore",
+        "broker",
+        "registry",
+        "sasl",
+    ]
 )
 
 

@@ -45,8 +45,16 @@ def value_at(text: str, position: int) -> Value | None:
     unquoted = _UNQUOTED.match(text, position)
     if unquoted is None:
         return None
-    end = position + len(unquoted[0].rstrip(_TRAILING))
+    end = position + len(_without_trailing(unquoted[0]))
     return Value(position, end, quoted=False) if end > position else None
+
+
+def _without_trailing(value: str) -> str:
+    """`value` without punctuation that belongs to the sentence or structure around it: no bracket it opens itself."""
+    stripped = value.rstrip(_TRAILING)
+    if stripped != value and any(bracket in stripped for bracket in "{[("):
+        return value.rstrip(",;.:")
+    return stripped
 
 
 def _closing(text: str, position: int, quote: str) -> int:

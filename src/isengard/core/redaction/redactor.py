@@ -11,21 +11,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from isengard.core.redaction.assignments import Assignments
+from isengard.core.redaction.blocks import KeyBlocks
+from isengard.core.redaction.engine import Engine
 from isengard.core.redaction.headers import Authorization, BareCredentials, Cookies
-from isengard.core.redaction.known import KnownValues, known_from_environment
-from isengard.core.redaction.names import Sensitivity, sensitivity
-from isengard.core.redaction.prefilter import Prefilter
-from isengard.core.redaction.rules import Rule, Segment
-from isengard.core.redaction.spans import MASK, Span, cut, merge
+from isengard.core.redaction.known import KnownValues
+from isengard.core.redaction.nested import NestedValues
+from isengard.core.redaction.rules import Rule
+from isengard.core.redaction.scanner import CAP, Piece, Scanner
+from isengard.core.redaction.serialise import to_line
+from isengard.core.redaction.spans import MARK, MASK
+from isengard.core.redaction.stream import StreamRedactor
 from isengard.core.redaction.urls import QuerySecrets, UrlCredentials
-from isengard.core.redaction.values import is_harmless
 from isengard.core.redaction.vendors import VENDORS
+from isengard.core.redaction.wrapped import WrappedShapes
 
 DEFAULT: tuple[Rule, ...] = (
     *VENDORS,
+    WrappedShapes(VENDORS),
+    KeyBlocks(),
     UrlCredentials(),
     QuerySecrets(),
     Authorization(),
@@ -35,14 +39,19 @@ DEFAULT: tuple[Rule, ...] = (
 )
 """The rules that are always on."""
 
-_SHORTEST = 5
-_ROUNDS = 6
-_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+_FILE_MASK = "REDACTED"
+_LONGEST_SUFFIX = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A secret found in a text: what it is and where, never the secret itself."""
+    """A secret found in a text, never the secret itself.
+
+    Attributes:
+        kind: What it is: a vendor's token, ``name``, ``known-value``, ``private-key`` …
+        start: Its first character in the text.
+        end: One past its last.
+    """
 
     kind: str
     start: int
@@ -53,136 +62,77 @@ class Redactor:
     """Masks secrets in texts, values, file names and environments. Immutable and safe to share between threads.
 
     Args:
-        known: Values that are secrets wherever they show up, in any encoding.
+        known: Values that are secrets wherever they show up, in any encoding; those under 8 characters are left out.
         rules: What else to look for.
     """
 
     def __init__(self, known: Iterable[str] = (), rules: Sequence[Rule] = DEFAULT) -> None:
         self._known = tuple(dict.fromkeys(known))
-        self._base = tuple(rules)
-        self._rules: tuple[Rule, ...] = (*rules, KnownValues(self._known)) if self._known else self._base
-        self._prefilter = Prefilter([rule.literals for rule in self._rules])
+        self._rules = tuple(rules)
+        values = KnownValues(self._known) if self._known else None
+        self._engine = Engine(self._rules, values if values and values.literals else None)
+        self._nested = NestedValues(self.text)
 
     def with_known(self, *values: str) -> Redactor:
         """A redactor that also masks `values`."""
-        return Redactor((*self._known, *values), self._base)
+        return Redactor((*self._known, *values), self._rules)
+
+    def with_rules(self, *rules: Rule) -> Redactor:
+        """A redactor that also applies `rules`."""
+        return Redactor(self._known, (*self._rules, *rules))
 
     def text(self, text: str) -> str:
         """`text` with its secrets masked; the same object if there are none."""
-        if len(text) < _SHORTEST or not self._prefilter.hits(text):
-            return text
-        for _ in range(_ROUNDS):
-            spans = self._spans(text)
-            if not spans:
-                break
-            masked = cut(text, spans)
-            if masked == text:
-                break
-            text = masked
-        return text
+        if len(text) < CAP:
+            if self._engine.is_clean(text):
+                return text
+            if "\n" not in text and "\r" not in text:
+                return self._engine.mask(text)
+        masked = "".join(self._engine.mask(piece.text) for piece in self._pieces(text))
+        return text if masked == text else masked
 
     def find(self, text: str) -> list[Finding]:
-        """What `text` would mask and where."""
-        return [
-            Finding(span.kind, span.start, span.end)
-            for span in self._spans(text)
-            if text[span.start : span.end] != span.mask
-        ]
+        """What `text` would mask and where, in order."""
+        findings, position = [], 0
+        for piece in self._pieces(text):
+            for span in self._engine.spans(piece.text):
+                if piece.text[span.start : span.end] != span.mask:
+                    start, end = (_original(place, piece) for place in (span.start, span.end))
+                    findings.append(Finding(span.kind, position + start, position + end))
+            position += len(piece.text) + piece.missing
+        return findings
 
-    def _spans(self, text: str) -> list[Span]:
-        segment = Segment(text)
-        return merge(span for index in self._prefilter.rules_for(text) for span in self._rules[index].find(segment))
+    def _pieces(self, text: str) -> Iterator[Piece]:
+        scanner = Scanner(self._engine)
+        yield from scanner.feed(text)
+        yield from scanner.flush()
 
     def value(self, value: Any) -> Any:
         """`value` with its secrets masked, however nested; the same object if there are none."""
-        if isinstance(value, str):
-            return self.text(value)
-        if value is None or isinstance(value, bool | int | float):
-            return value
-        if isinstance(value, Mapping):
-            return self._mapping(value)
-        if isinstance(value, list | tuple):
-            items = [self.value(item) for item in value]
-            changed = any(new is not old for new, old in zip(items, value, strict=True))
-            return type(value)(items) if changed and type(value) in (list, tuple) else items if changed else value
-        return self._other(value)
-
-    def _other(self, value: Any) -> Any:
-        text = str(value)
-        masked = self.text(text)
-        return value if masked is text else masked
-
-    def _mapping(self, mapping: Mapping[Any, Any]) -> Any:
-        result: dict[Any, Any] = {}
-        changed = False
-        for key, old in mapping.items():
-            name = self.text(key) if isinstance(key, str) else key
-            new = self._named(key, old) if isinstance(key, str) else self.value(old)
-            changed = changed or new is not old or name is not key
-            result[name] = new
-        return result if changed else mapping
-
-    def _named(self, key: str, value: Any) -> Any:
-        level = sensitivity(key)
-        if level < Sensitivity.NORMAL:
-            return self.value(value)
-        if isinstance(value, str):
-            return value if is_harmless(value, key, level, quoted=True) and value == self.text(value) else MASK
-        if isinstance(value, Mapping):
-            return {name: self._named(key, item) for name, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [self._named(key, item) for item in value]
-        if value is None or isinstance(value, bool | float):
-            return value
-        if isinstance(value, int):
-            return MASK if level is Sensitivity.STRONG else value
-        return MASK
+        return self._nested.mask(value)
 
     def dumps(self, obj: Any) -> bytes:
         """`obj` as one line of JSON with its secrets masked and a line feed at its end."""
-        line: bytes = orjson.dumps(obj, default=str, option=_OPTIONS)
-        if not self._prefilter.hits_bytes(line):
-            return line
-        return orjson.dumps(self.value(obj), default=str, option=_OPTIONS)
+        line = to_line(obj)
+        return line if self._engine.is_clean_line(line) else to_line(self._nested.mask(obj))
 
     def filename(self, name: str) -> str:
         """`name` (or a path) with its secrets masked by characters that are legal in file names; its suffix stays."""
-        if self.text(name) is name:
+        if self.text(name) == name:
             return name
         stem, suffix = os.path.splitext(name)
-        stem, suffix = (stem, suffix) if len(suffix) <= 6 else (name, "")
-        return (self.text(stem) + suffix).replace("***REDACTED***", "REDACTED").replace("***", "REDACTED")
+        if len(suffix) > _LONGEST_SUFFIX or self.text(suffix) != suffix:
+            stem, suffix = name, ""
+        return self.text(stem).replace(MARK, _FILE_MASK).replace(MASK, _FILE_MASK) + suffix
 
     def environment(self, environment: Mapping[str, str]) -> dict[str, str]:
         """`environment` with the values of secrets' names and every other secret masked."""
-        return {self.text(name): self._named(name, value) for name, value in environment.items()}
+        return {self.text(name): self._nested.named(name, value) for name, value in environment.items()}
 
     def stream(self) -> StreamRedactor:
         """A redactor for output that comes in pieces."""
-        return StreamRedactor(self)
+        return StreamRedactor(self._engine)
 
 
-class StreamRedactor:
-    """Masks secrets in a stream of bytes that may be split anywhere."""
-
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
-        self._held = b""
-
-    def feed(self, data: bytes) -> bytes:
-        """Take the next bytes; return those that can be judged already, redacted."""
-        self._held += data
-        end = self._held.rfind(b"\n") + 1
-        ready, self._held = self._held[:end], self._held[end:]
-        return self._redact(ready)
-
-    def flush(self) -> bytes:
-        """Return what is still held back, redacted."""
-        ready, self._held = self._held, b""
-        return self._redact(ready)
-
-    def _redact(self, data: bytes) -> bytes:
-        return self._redactor.text(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-
-
-__all__ = ["DEFAULT", "Finding", "Iterator", "Redactor", "StreamRedactor", "known_from_environment"]
+def _original(place: int, piece: Piece) -> int:
+    return place + piece.missing if place > piece.hole else place

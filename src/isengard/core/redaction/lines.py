@@ -1,0 +1,75 @@
+"""Lines: whether what a line begins may go on in the next one, so that both have to be judged together."""
+
+from __future__ import annotations
+
+import re
+
+from isengard.core.redaction.assignments import expects_value
+from isengard.core.redaction.blocks import BEGIN, END, BlockLines
+from isengard.core.redaction.engine import Engine
+
+_YAML_BLOCK = re.compile(r"[|>][+-]?\d?[+-]?[ \t]{0,16}(?:#[^\n]{0,200})?[\r\n]{1,2}$")
+_NETRC = re.compile(
+    r"\s{0,32}(?:machine\s+\S{1,200}|default|login\s+\S{1,200}|account\s+\S{1,200})(?:\s+login\s+\S{1,200})?\s*$"
+)
+_LAST_WORD = re.compile(r"[A-Za-z0-9_.~+/=-]{8,600}[\"'`\\]{0,2}[\r\n]{1,2}$")
+
+
+class Continuation:
+    """Follows the lines of one segment."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._block: BlockLines | None = None
+        self._indent = -1
+
+    def reset(self) -> None:
+        """A new segment begins."""
+        self._block = None
+        self._indent = -1
+
+    def ends_before(self, line: str) -> bool:
+        """Whether the segment is over before `line`: it was a YAML block and `line` is no longer indented into it."""
+        if self._indent < 0:
+            return False
+        content = line.lstrip(" \t")
+        return content.strip() != "" and len(line) - len(content) <= self._indent
+
+    def goes_on(self, held: str, line_start: int) -> bool:
+        """Whether the segment `held`, whose last whole line begins at `line_start`, needs the next line."""
+        line = held[line_start:]
+        if self._in_block(line) or self._indent >= 0:
+            return True
+        if self._engine.known and self._engine.known.may_continue(held):
+            return True
+        if self._engine.is_clean(line):
+            return False
+        return (
+            self._opens_yaml(line) or expects_value(line) or self._ends_in_token(line) or _NETRC.match(line) is not None
+        )
+
+    def _in_block(self, line: str) -> bool:
+        if self._block and not END.search(line):
+            if self._block.takes(line):
+                return True
+            self._block = None
+        elif "BEGIN" in line or "Private-Lines" in line or self._block:
+            self._block = BlockLines() if _opens_block(line) else None
+        return self._block is not None
+
+    def _opens_yaml(self, line: str) -> bool:
+        if _YAML_BLOCK.search(line[-256:]) and expects_value(_YAML_BLOCK.sub("\n", line[-600:])):
+            self._indent = len(line) - len(line.lstrip(" \t-"))
+            return True
+        return False
+
+    def _ends_in_token(self, line: str) -> bool:
+        word = _LAST_WORD.search(line[-640:])
+        return word is not None and self._engine.begins_token(word[0])
+
+
+def _opens_block(line: str) -> bool:
+    last = None
+    for last in BEGIN.finditer(line):
+        pass
+    return last is not None and line[last.end() :].strip() == ""

@@ -1,0 +1,71 @@
+"""Wrapped: tokens that a terminal, a mailer or a YAML folder broke over two or more lines.
+
+A token whose first part is already complete is taken to go on only if what follows looks random: the next line's first
+word is usually just that.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from isengard.core.redaction.rules import Segment, Shape
+from isengard.core.redaction.spans import MARK, Span
+from isengard.core.redaction.squeeze import Squeezed
+
+_RUN = re.compile(r"[A-Za-z0-9]+")
+
+
+class WrappedShapes:
+    """Finds the tokens of `shapes` that are broken over lines.
+
+    Args:
+        shapes: The kinds to look for.
+    """
+
+    def __init__(self, shapes: Sequence[Shape]) -> None:
+        self._shapes = shapes
+        self.literals = tuple(sorted({literal for shape in shapes for literal in shape.literals}))
+
+    def find(self, segment: Segment) -> Iterator[Span]:
+        """Tokens with at least one break in them."""
+        if "\n" not in segment.text:
+            return
+        squeezed = Squeezed(segment.text)
+        if not squeezed.breaks:
+            return
+        joined = Segment(squeezed.text)
+        lowered = squeezed.text.lower()
+        for shape in self._shapes:
+            if any(literal in lowered for literal in shape.literals):
+                yield from _broken(shape, joined, squeezed)
+
+
+def _broken(shape: Shape, joined: Segment, squeezed: Squeezed) -> Iterator[Span]:
+    for span in shape.find(joined):
+        place = squeezed.broken(span.reach, span.end)
+        if place < 0:
+            continue
+        head = Segment(joined.text[max(0, span.reach - 1) : place])
+        complete = any(True for _ in shape.find(head))
+        end = _random_end(joined.text, place, span.end, squeezed) if complete else span.end
+        if end > place:
+            yield Span(squeezed.start(span.start), squeezed.end(end), shape.kind, MARK, squeezed.start(span.reach))
+
+
+def _random_end(text: str, place: int, end: int, squeezed: Squeezed) -> int:
+    """How far a complete token goes on after the break at `place`: over lines whose first run looks random."""
+    reached = place
+    while place >= 0:
+        following = squeezed.broken(place, end)
+        part = text[place : end if following < 0 else following]
+        run = max(_RUN.findall(part) or [""], key=len)
+        if len(run) < 12 or not _looks_random(run):
+            return reached
+        reached = end if following < 0 else following
+        place = following
+    return reached
+
+
+def _looks_random(run: str) -> bool:
+    return run.lower() != run != run.upper() and any(character.isdigit() for character in run)
