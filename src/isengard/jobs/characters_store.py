@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -76,10 +76,7 @@ class CharacterStore:
             Conflict: It has jobs that are queued or running.
         """
         with self._db.write() as connection:
-            # The row is locked first: `create_job` takes it too, so no job can slip in between.
-            locked = select(characters.c.id).where(characters.c.id == character_id)
-            if connection.execute(self._db.locking(locked)).first() is None:
-                raise _no_character(character_id)
+            self._hold(connection, character_id)
             active = select(jobs.c.id).where(jobs.c.character_id == character_id, jobs.c.status.in_(sorted(ACTIVE)))
             busy = list(connection.execute(active.limit(5)).scalars())
             if busy:
@@ -91,30 +88,29 @@ class CharacterStore:
             if before_commit is not None:
                 before_commit()
 
-    def add_image(self, image: Image, *, stem_key: str) -> bool:
-        """Insert `image`; False if its name or content is there already. Raises `NotFound` for its character.
+    def add_images(self, added: Collection[Image]) -> set[str]:
+        """Insert the rows of these images of one or more characters, all in one transaction.
 
         Args:
-            image: Its `caption` is not stored; the file beside the image is the caption.
-            stem_key: The stem as a case-insensitive file system compares it.
+            added: Their `caption` is not stored; the file beside the image is the caption.
+
+        Returns:
+            The names that were inserted; the others share their name, stem or content with an image that is there.
+
+        Raises:
+            NotFound: A character does not exist (any more); nothing was inserted.
         """
+        inserted: set[str] = set()
+        if not added:
+            return inserted
         with self._db.write() as connection:
-            _one(connection, image.character_id)
-            build = postgres_insert if self._db.is_postgres else sqlite_insert
-            statement = build(images).values(
-                character_id=image.character_id,
-                filename=image.filename,
-                stem_key=stem_key,
-                width=image.width,
-                height=image.height,
-                size_bytes=image.size_bytes,
-                sha256=image.sha256,
-                created_at=image.created_at,
-            )
-            added = connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
-            if added:
-                _touch(connection, image.character_id)
-            return added
+            for character_id in sorted({image.character_id for image in added}):
+                self._hold(connection, character_id)
+                _touch(connection, character_id)
+            for image in added:
+                if self._insert_image(connection, image):
+                    inserted.add(image.filename)
+        return inserted
 
     def get_image(self, character_id: str, filename: str) -> Image:
         """The image, without its caption; raises `NotFound`."""
@@ -130,20 +126,31 @@ class CharacterStore:
             _one(connection, character_id)
             return [_image(row) for row in connection.execute(_images(character_id).order_by(images.c.filename))]
 
-    def image_stems(self, character_id: str) -> set[str]:
-        """The `stem_key` of every image of the character."""
-        with self._db.read() as connection:
-            query = select(images.c.stem_key).where(images.c.character_id == character_id)
-            return set(connection.execute(query).scalars())
-
     def remove_images(self, character_id: str, filenames: Collection[str]) -> int:
         """Delete the rows of these images; how many there were."""
+        if not filenames:
+            return 0
         with self._db.write() as connection:
-            condition = (images.c.character_id == character_id) & images.c.filename.in_(sorted(filenames))
-            removed = connection.execute(delete(images).where(condition)).rowcount
+            mine = images.c.character_id == character_id
+            each = delete(images).where(mine, images.c.filename == bindparam("name"))
+            before = connection.execute(select(func.count()).where(mine)).scalar_one()
+            connection.execute(each, [{"name": filename} for filename in sorted(filenames)])
+            removed = before - connection.execute(select(func.count()).where(mine)).scalar_one()
             if removed:
                 _touch(connection, character_id)
-            return removed
+            return int(removed)
+
+    def _hold(self, connection: Connection, character_id: str) -> None:
+        """Keep the character as it is until the end of the transaction; `create_job` does so too."""
+        query = select(characters.c.id).where(characters.c.id == character_id)
+        if connection.execute(self._db.locking(query)).first() is None:
+            raise _no_character(character_id)
+
+    def _insert_image(self, connection: Connection, image: Image) -> bool:
+        build = postgres_insert if self._db.is_postgres else sqlite_insert
+        values = {column.name: getattr(image, column.name) for column in images.c}
+        statement: Any = build(images).values(**values)
+        return int(connection.execute(statement.on_conflict_do_nothing()).rowcount) == 1
 
 
 def _characters() -> Select[Any]:
@@ -152,8 +159,7 @@ def _characters() -> Select[Any]:
 
 
 def _images(character_id: str) -> Select[Any]:
-    wanted = [column for column in images.c if column.name != "stem_key"]
-    return select(*wanted).where(images.c.character_id == character_id)
+    return select(images).where(images.c.character_id == character_id)
 
 
 def _one(connection: Connection, character_id: str) -> Character:

@@ -129,7 +129,14 @@ class Character:
 
 @dataclass(slots=True)
 class Image:
-    """One image of a character. Its caption lies in the ``.txt`` beside the file, not in the database."""
+    """One image of a character. Its caption lies in the ``.txt`` beside the file, not in the database.
+
+    Attributes:
+        width: Pixels across, after orientation.
+        height: Pixels down, after orientation.
+        sha256: Of the file as it is stored, in hexadecimal.
+        stem_key: The stem as a case-insensitive file system compares it; unique, since captions go by the stem.
+    """
 
     character_id: str
     filename: str
@@ -138,6 +145,7 @@ class Image:
     size_bytes: int
     sha256: str
     created_at: datetime
+    stem_key: str
     caption: str | None = None
 
 
