@@ -1,16 +1,88 @@
-# Everything a newcomer types. `make demo` and `make test` set up what they need by themselves.
+# Everything a newcomer types. `make demo` and `make test` set up what they need by themselves, the first time.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup
+.PHONY: help setup setup-demo system web demo test lint format pins clean
 
 help: ## Show what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s "$$(printf '\t')"
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | sort | column -t -s '|'
+
+# --- set-up: a virtual environment with everything pinned; repeated only when a pin changes ---
 
 $(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Isengard needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
 
-setup: $(BIN)/python ## Make .venv with everything pinned
-	$(BIN)/pip install -q -e . --no-deps
+$(VENV)/.installer: requirements/installer.txt | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/installer.txt
+	@touch $@
+
+# Which build of torch is right depends on the machine, so pip chooses it from wherever the machine gets its packages.
+$(VENV)/.torch: requirements/torch.txt $(VENV)/.installer
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check -r requirements/torch.txt
+	@touch $@
+
+$(VENV)/.run: requirements/run.txt $(VENV)/.torch
+	$(UV) --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.torch
+	$(UV) --require-hashes -r requirements/dev.txt
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.package: pyproject.toml hatch_build.py requirements/build.txt $(VENV)/.installer
+	$(UV) --no-deps --build-constraints requirements/build.txt -e .
+	@touch $@
+
+setup: $(VENV)/.dev $(VENV)/.package ## Make .venv with every pinned dependency, tools and tests included
+setup-demo: $(VENV)/.run $(VENV)/.package
+
+system: ## Install the Debian packages that the tests use, if they are missing
+	@scripts/system_packages.sh
+
+web: $(BIN)/python ## Build the page into the package, if its sources changed
+	$(BIN)/python web/build.py
+
+# --- what people come for ---
+
+demo: setup-demo web ## Train a LoRA of the demo character and watch it (ONESHOT=1 ends after the training)
+	$(BIN)/isengard demo $(if $(ONESHOT),--oneshot)
+
+test: setup system web ## Run every test
+	cd web && npm test
+	$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+
+lint: setup ## Formatting, lint, types, import order, the page's lint, drift of generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python web/build.py --tools
+	$(BIN)/python scripts/openapi.py --check
+	cd web && npm run lint
+
+format: setup ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	cd web && npm run format
+
+# --- upkeep ---
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links
+
+pins: $(VENV)/.installer ## Compile requirements/*.txt anew (UPGRADE=1 takes newer versions)
+	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements/installer.in -o requirements/installer.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements/build.in -o requirements/build.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra train requirements/run.in \
+		--excludes requirements/excludes.txt -o requirements/run.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra train --extra redis --extra postgres \
+		requirements/run.in requirements/dev.in -c requirements/run.txt \
+		--excludes requirements/excludes.txt -o requirements/dev.txt
+
+clean: ## Remove what was installed and built
+	rm -rf $(VENV) web/node_modules src/isengard/_web .mypy_cache .ruff_cache .pytest_cache
