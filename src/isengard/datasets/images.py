@@ -104,8 +104,8 @@ class Images:
             if names.clean_name(path.name) != path.name:
                 raise Refused("the file name would not have been stored")
             data = files.read_image(path, self._limits)
-            with pictures.decoded(data, self._limits) as picture:
-                size = pictures.oriented_size(picture)
+            picture = pictures.decoded(data, self._limits)
+            size = (picture.width, picture.height)
             return describe(character_id, path.name, files.sha256(data), len(data), size)
         except Refused:
             self._unusable.add(seen)

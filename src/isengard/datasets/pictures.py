@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from isengard.datasets import containers
 from isengard.datasets.limits import Limits, Refused
@@ -35,20 +35,26 @@ class Picture:
     height: int
 
 
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A picture with its pixels in memory; `width` and `height` are the file's own, after orientation."""
+
+    image: Image.Image
+    width: int
+    height: int
+
+
 def take(data: bytes, limits: Limits) -> Picture:
     """Check an uploaded file by really decoding it; raises `Refused` saying why it is not taken."""
     container = _bare(data, limits)
     kept = container.data
     if container.animated:
-        with _pixels(kept, limits) as image:
-            kept = _first_frame(image)
-    with _pixels(kept, limits) as image:
-        width, height = oriented_size(image)
-    return Picture(kept, containers.SUFFIXES[container.format], width, height)
+        kept = _first_frame(_pixels(kept, limits).image)
+    whole = _pixels(kept, limits)
+    return Picture(kept, containers.SUFFIXES[container.format], whole.width, whole.height)
 
 
-@contextmanager
-def decoded(data: bytes, limits: Limits, *, enough: int | None = None) -> Iterator[Image.Image]:
+def decoded(data: bytes, limits: Limits, *, enough: int | None = None) -> Decoded:
     """The picture in `data` with its pixels read; raises `Refused` if it is damaged or over a limit.
 
     Args:
@@ -56,8 +62,7 @@ def decoded(data: bytes, limits: Limits, *, enough: int | None = None) -> Iterat
         limits: Held against the file's own headers before a pixel is decoded.
         enough: The shorter side that is needed; a JPEG may then be decoded at a smaller scale that still has it.
     """
-    with _pixels(_bare(data, limits).data, limits, enough) as image:
-        yield image
+    return _pixels(_bare(data, limits).data, limits, enough)
 
 
 def _bare(data: bytes, limits: Limits) -> containers.Container:
@@ -67,14 +72,15 @@ def _bare(data: bytes, limits: Limits) -> containers.Container:
     return container
 
 
-@contextmanager
-def _pixels(data: bytes, limits: Limits, enough: int | None = None) -> Iterator[Image.Image]:
-    with _refusals(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+def _pixels(data: bytes, limits: Limits, enough: int | None = None) -> Decoded:
+    with _refusals():
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
         limits.check_pixels(*image.size)  # a file may say its size twice
+        width, height = _oriented_size(image)
         if enough is not None:
             image.draft(None, _scaled(image.size, enough))
         image.load()
-        yield image
+        return Decoded(image, width, height)
 
 
 @contextmanager
@@ -97,8 +103,7 @@ def upright(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image)
 
 
-def oriented_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height after orientation."""
+def _oriented_size(image: Image.Image) -> tuple[int, int]:
     width, height = image.size
     return (height, width) if image.getexif().get(0x0112, 1) in (5, 6, 7, 8) else (width, height)
 
@@ -118,3 +123,27 @@ def _words(error: Exception) -> str:
     """What the decoder says, in one short line."""
     text = str(error).splitlines()[0] if str(error) else type(error).__name__
     return "it ends too early" if "truncated" in text else text[:120]
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The picture in sRGB with 8 bits a channel; transparent parts become white."""
+    if image.mode.startswith("I;16"):
+        image = image.point(lambda value: value * (1 / 256)).convert("L")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        image = Image.new("RGBA", layer.size, "white")
+        image.alpha_composite(layer)
+        return image.convert("RGB")
+    return _to_srgb(image) or image.convert("RGB")
+
+
+def _to_srgb(image: Image.Image) -> Image.Image | None:
+    """Converted by its own colour profile; None if it has none that can be used."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "CMYK", "L"):
+        return None
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.profileToProfile(image, own, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return None  # a broken profile: the numbers as they are come closest
