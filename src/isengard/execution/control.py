@@ -18,7 +18,6 @@ from isengard.core.correlation import Correlation
 from isengard.core.errors import CommitUncertain, Conflict, Fenced, InvalidInput, StorageError
 from isengard.core.paths import check_character_id, check_job_id, new_job_id
 from isengard.core.settings import Settings
-from isengard.events.models import EventName
 from isengard.execution import checkpoints, inbox, job_secrets, lines, wake
 from isengard.execution.inbox import Command
 from isengard.jobs.models import Character, Job, JobStatus

@@ -6,25 +6,23 @@ The writer's lock is held for the moment of writing only, so these wait for a ru
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from isengard.core.correlation import Correlation
-from isengard.core.errors import JournalLocked, StorageError
+from isengard.core.errors import StorageError
 from isengard.core.paths import JobPaths
 from isengard.core.redaction import Redactor, known_from_environment
 from isengard.core.settings import Settings
 from isengard.events.models import EventName, Level
 from isengard.execution import job_secrets
 from isengard.execution.checkpoints import Start
+from isengard.execution.writing import open_writer
 from isengard.jobs.models import Character, Job
 from isengard.journal import JournalWriter
 
 SERVICE = "control"
-PATIENCE_S = 5.0
-"""How long to wait for another writer of the same journal, which is on its way out."""
 
 
 def redactor_for(settings: Settings, job_id: str) -> Redactor:
@@ -42,24 +40,13 @@ def make_folder(paths: JobPaths) -> None:
 
 
 @contextmanager
-def writer(
-    settings: Settings, job_id: str, *, service: str, correlation_id: str, patience_s: float = PATIENCE_S
-) -> Iterator[JournalWriter]:
+def writer(settings: Settings, job_id: str, *, service: str, correlation_id: str) -> Iterator[JournalWriter]:
     """The job's journal, open for writing; raises `JournalLocked` when somebody else keeps it, or `StorageError`."""
-    deadline = time.monotonic() + patience_s
     redactor = redactor_for(settings, job_id)
     paths = settings.paths.job(job_id)
-    while True:
-        try:
-            opened = JournalWriter.open(paths, service=service, redactor=redactor, correlation_id=correlation_id)
-            break
-        except JournalLocked:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-    with opened:
-        yield opened
-        opened.sync()
+    with open_writer(paths, service=service, redactor=redactor, correlation_id=correlation_id) as journal:
+        yield journal
+        journal.sync()
 
 
 def created(settings: Settings, job: Job, character: Character, secrets: Mapping[str, str]) -> None:
@@ -75,7 +62,7 @@ def created(settings: Settings, job: Job, character: Character, secrets: Mapping
         "traceparent": job.traceparent,
         "priority": job.priority,
         "requirements": job.requirements,
-        "secret_names": sorted(secrets),
+        "given_variables": sorted(secrets),
         "idempotency_key": job.idempotency_key,
         "request_fingerprint": job.request_fingerprint,
     }

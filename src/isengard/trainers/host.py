@@ -25,8 +25,8 @@ from isengard.core.errors import IsengardError
 from isengard.core.settings import Settings
 from isengard.events.models import Level
 from isengard.events.reports import Report
+from isengard.trainers import jobfile
 from isengard.trainers.base import Availability, Ending, Launch, TrainingJob, TrainingParameters, Verdict
-from isengard.trainers.jobfile import read_job, write_job
 from isengard.trainers.run import TrainingRun, TrainingStopped
 
 __all__ = ["EXIT_STOPPED", "HostObserver", "PythonTrainer", "TrainingRun", "TrainingStopped", "main"]
@@ -80,7 +80,7 @@ class PythonTrainer(ABC):
     def launch(self, job: TrainingJob, settings: Settings) -> Launch:
         """Write the job for the host process and start it with this interpreter."""
         spec = job.workdir / "host.json"
-        write_job(job, spec)
+        jobfile.write(job, spec)
         return Launch((sys.executable, "-m", "isengard.trainers.host", self.name, str(spec)))
 
     def observer(self, job: TrainingJob) -> HostObserver:
@@ -94,7 +94,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         trainer_name, job_file = arguments
         trainer = _load(trainer_name)
-        run = TrainingRun.from_environment(read_job(Path(job_file)), os.environ)
+        run = TrainingRun.from_environment(jobfile.read(Path(job_file), TrainingJob), os.environ)
     except (ValueError, KeyError, OSError, IsengardError) as error:
         print(f"isengard.trainers.host: cannot start: {error!r}", file=sys.stderr)
         return EXIT_USAGE

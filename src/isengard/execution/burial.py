@@ -1,0 +1,126 @@
+"""Writes the end of a run whose runner died before it could: the reports it had not journaled yet, then the last line.
+
+Takes the journal's lock first, so that of two who find the body one writes; and kills what the run left alive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from isengard.core.paths import JobPaths
+from isengard.core.settings import Settings
+from isengard.events.models import EventName, Level
+from isengard.execution import endings, inbox, lines, markers, process
+from isengard.execution.account import account
+from isengard.execution.inbox import Command
+from isengard.execution.launcher_local import last_words
+from isengard.execution.outbox import Outbox
+from isengard.execution.recorder import Failure, Recorder
+from isengard.execution.spool import SpoolReader
+from isengard.jobs.models import Job
+from isengard.journal import JobFold, JournalReader
+from isengard.trainers.base import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """How a runner ended; `exit_code` is None for one that was nobody's child any more."""
+
+    pid: int | None
+    exit_code: int | None
+
+    @property
+    def words(self) -> str:
+        """The death in words, for the journal."""
+        who = "the job's runner" + (f" (process {self.pid})" if self.pid else "")
+        if self.exit_code is None:
+            return f"{who} is gone without a word: it was killed, or the machine went down"
+        return (
+            f"{who} was {endings.describe(self.exit_code)}"
+            if self.exit_code < 0
+            else (f"{who} ended with {endings.describe(self.exit_code)}")
+        )
+
+
+def bury(settings: Settings, job: Job, death: Death) -> None:
+    """Write the rest of the run and its terminal line, unless that is there already.
+
+    Raises:
+        JournalLocked: Somebody writes the journal: the runner lives after all, or another one buries it.
+        StorageError: The disk refused; call again.
+    """
+    paths = settings.paths.job(job.id)
+    process.kill_all(lambda: process.marked(process.mark(job.id, job.attempt)))
+    with lines.writer(settings, job.id, service="worker", correlation_id=job.correlation_id) as journal:
+        reader = JournalReader(paths)
+        fold = JobFold.read(reader)
+        if fold.status not in ("completed", "failed", "cancelled") and fold.attempt <= job.attempt:
+            recorder = _recorder(Outbox(journal), paths, job, fold)
+            _drain(paths, recorder, _last_report(reader, fold.last_seq))
+            _last_line(paths, recorder, job, death, reader)
+        journal.sync()
+    markers.clear(paths)
+
+
+def _recorder(outbox: Outbox, paths: JobPaths, job: Job, fold: JobFold) -> Recorder:
+    return Recorder(
+        outbox,
+        paths,
+        attempt=job.attempt,
+        steps_total=fold.steps_total or job.total_steps,
+        step=fold.step or 0,
+        stage=fold.stage or "initializing",
+        status=fold.status if fold.status in ("running", "cancelling") else "running",
+    )
+
+
+def _drain(paths: JobPaths, recorder: Recorder, after: int) -> None:
+    spool = SpoolReader(paths.reports, after)
+    try:
+        for item in spool.rest():
+            recorder.report(item.report, item.number)
+    finally:
+        spool.close()
+
+
+def _last_report(reader: JournalReader, last_seq: int) -> int:
+    """The number of the last report of this attempt that is in the journal, searched backwards."""
+    end = last_seq
+    while end > 0:
+        start = max(0, end - 500)
+        for entry in reversed(reader.read(after=start, limit=end - start)):
+            if entry.event == EventName.JOB_STARTED:
+                return 0
+            if isinstance(entry.fields.get("report"), int):
+                return int(entry.fields["report"])
+        end = start
+    return 0
+
+
+def _last_line(paths: JobPaths, recorder: Recorder, job: Job, death: Death, reader: JournalReader) -> None:
+    wanted_to_end = recorder.status == "cancelling" or job.status == "cancelling" or _cancel_waits(paths, job)
+    outbox = recorder.outbox
+    if wanted_to_end:
+        recorder.status = recorder.stage = "cancelled"
+        fields = {**recorder.state()}
+        outbox.append(EventName.JOB_CANCELLED, f"cancelled; {death.words}", fields)
+        return
+    recorder.status = recorder.stage = "failed"
+    fields = {**recorder.state(), **account(_verdict(paths, recorder.failure, death), _last_lines(reader), job.config)}
+    outbox.append(EventName.JOB_FAILED, fields["error"], fields, Level.ERROR)
+
+
+def _verdict(paths: JobPaths, failure: Failure | None, death: Death) -> Verdict:
+    if failure is not None:
+        return Verdict("failed", f"{failure.error} ({death.words})", failure.error_type, failure.stack)
+    words = last_words(paths) if death.exit_code and death.exit_code > 0 else ""
+    return Verdict("failed", f"{death.words}; {words}" if words else death.words, "RunnerDied")
+
+
+def _cancel_waits(paths: JobPaths, job: Job) -> bool:
+    return any(message.command is Command.CANCEL for message in inbox.pending(paths, job.attempt))
+
+
+def _last_lines(reader: JournalReader) -> list[str]:
+    events = [EventName.SUBPROCESS_STDOUT, EventName.SUBPROCESS_STDERR]
+    return [entry.msg for entry in reversed(reader.page(events=events, limit=20, offset=0, order="desc").entries)]

@@ -1,0 +1,113 @@
+"""What a runner listens to while its trainer works: the report spool, the inbox, the trainer's observer.
+
+Woken by changes of the files, and once a second for what no notification tells. Decides nothing; commands go to `obey`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+
+from isengard.core.errors import StorageError
+from isengard.core.paths import JobPaths
+from isengard.events.reports import Report
+from isengard.execution import inbox
+from isengard.execution.inbox import Message
+from isengard.execution.recorder import Recorder
+from isengard.execution.spool import SpoolReader
+from isengard.execution.streams import StreamReader
+from isengard.trainers.base import Observer
+
+TICK_S = 1.0
+
+
+class Followers:
+    """Brings what the trainer says into the journal.
+
+    Args:
+        nudged: Set by whoever watches the inbox and the spool.
+        obey: Carries out a command.
+    """
+
+    def __init__(
+        self, paths: JobPaths, recorder: Recorder, nudged: asyncio.Event, obey: Callable[[Message], None]
+    ) -> None:
+        self._paths = paths
+        self._recorder = recorder
+        self._nudged = nudged
+        self._obey = obey
+        self._spool = SpoolReader(paths.reports)
+        self._observer: Observer | None = None
+        self._readers: list[StreamReader] = []
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        next_tick = time.monotonic() + TICK_S
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._nudged.wait(), max(0.0, next_tick - time.monotonic()))
+            self._nudged.clear()
+            self._obey_inbox()
+            self.read_spool()
+            if time.monotonic() >= next_tick:
+                next_tick = time.monotonic() + TICK_S
+                self._tick()
+
+    def observe_with(self, observer: Observer) -> None:
+        """From now on `observer` reads the output and looks at the files."""
+        self._observer = observer
+
+    def listen_to(self, readers: list[StreamReader]) -> None:
+        """Start reading the trainer's output."""
+        self._readers = readers
+        for reader in readers:
+            reader.attach()
+
+    def line(self, stream: str, text: str) -> None:
+        """Show one line of output to the observer."""
+        if self._observer is not None:
+            self._journal(self._observer.line(stream, text))
+
+    def read_spool(self) -> None:
+        """Journal the new reports; when the disk refuses, the rest waits in the spool."""
+        with contextlib.suppress(StorageError):
+            for item in self._spool.read():
+                self._recorder.report(item.report, item.number)
+
+    async def finish(self) -> None:
+        """After the trainer's end: journal the rest of what it said, however long the disk takes to take it."""
+        self.poll()
+        while True:
+            with contextlib.suppress(StorageError):
+                for item in self._spool.rest():
+                    self._recorder.report(item.report, item.number)
+                break
+            await asyncio.sleep(TICK_S)
+        self._spool.close()
+
+    def poll(self) -> None:
+        """Let the observer look at the files."""
+        if self._observer is not None:
+            self._journal(self._observer.poll())
+
+    def _tick(self) -> None:
+        self._recorder.outbox.flush()
+        if self._readers:
+            self.poll()
+        for reader in self._readers:
+            reader.idle()
+
+    def _obey_inbox(self) -> None:
+        with contextlib.suppress(OSError):  # looked at again in a second
+            for message in inbox.pending(self._paths, self._recorder.attempt):
+                self._obey(message)
+                inbox.done(message)
+
+    def _journal(self, reports: Iterable[Report]) -> None:
+        for report in reports:
+            try:
+                self._recorder.report(report)
+            except StorageError:  # it exists nowhere else, so it waits in memory
+                self._recorder.outbox.put(report.event, report.msg, report.fields, report.level)

@@ -1,0 +1,161 @@
+"""Starts runners on this machine: prepares what one needs and lets it go, in a session of its own.
+
+A runner is no part of the worker that started it; it is found again by its lock. Never waits for one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from isengard.core.correlation import Correlation
+from isengard.core.errors import StorageError
+from isengard.core.paths import JobPaths
+from isengard.core.settings import Settings
+from isengard.execution import checkpoints, runner_lock
+from isengard.execution.spec import RunSpec
+from isengard.jobs.models import Character, Job
+from isengard.trainers import jobfile
+from isengard.trainers.base import TrainingJob
+
+_NOT_FOR_TRAINERS = ("ISENGARD_TOKEN", "ISENGARD_DATABASE_URL", "ISENGARD_REDIS_URL")
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A runner that this process started."""
+
+    popen: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.popen.pid
+
+    def exit_code(self) -> int | None:
+        """Its exit code, negative for a signal; None while it lives."""
+        return self.popen.poll()
+
+
+class LocalLauncher:
+    """Launches runners for one data folder."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def launch(self, job: Job, character: Character) -> Runner | None:
+        """Start the runner of `job`'s present attempt; None if a runner of the job lives already.
+
+        Raises:
+            StorageError: The job's folder cannot be written.
+            OSError: The process cannot be started.
+        """
+        paths = self._settings.paths.job(job.id)
+        try:
+            paths.make()
+            lock = runner_lock.take(paths)
+        except OSError as error:
+            raise StorageError(f"the folder of job {job.id} cannot be written: {error.strerror}") from error
+        if lock is None:
+            return None
+        try:
+            self._write_spec(job, character, paths)
+            return self._start(job, paths, lock)
+        finally:
+            os.close(lock)  # the runner's copy keeps it locked
+
+    def _write_spec(self, job: Job, character: Character, paths: JobPaths) -> None:
+        try:
+            jobfile.write(self._spec(job, character, paths), paths.spec)
+        except OSError as error:
+            raise StorageError(f"the folder of job {job.id} cannot be written: {error.strerror}") from error
+
+    def _spec(self, job: Job, character: Character, paths: JobPaths) -> RunSpec:
+        start = checkpoints.newest(paths) if job.attempt > 1 else checkpoints.Start()
+        name = f"{_slug(character.trigger_word)}-{job.id.removeprefix('train-')}.safetensors"
+        output = paths.trainer / "output" / name
+        output.parent.mkdir(exist_ok=True)
+        output.unlink(missing_ok=True)
+        return RunSpec(
+            trainer=job.trainer,
+            job=TrainingJob(
+                job_id=job.id,
+                correlation_id=job.correlation_id,
+                character_id=character.id,
+                character_name=character.name,
+                trigger_word=character.trigger_word,
+                config=job.config,
+                dataset=paths.dataset,
+                samples=paths.samples,
+                checkpoints=paths.checkpoints,
+                workdir=paths.trainer,
+                output=output,
+                attempt=job.attempt,
+                resume_from=start.checkpoint,
+                start_step=start.step,
+            ),
+            images=self._settings.paths.uploads(character.id),
+            lora=self._settings.paths.loras(character.id) / name,
+            traceparent=job.traceparent,
+            grace_period_s=self._settings.grace_period_s,
+        )
+
+    def _start(self, job: Job, paths: JobPaths, lock: int) -> Runner:
+        program = (sys.executable, "-m", "isengard.execution.runner")
+        argv = (*program, "--lock-fd", str(lock), "--data-dir", str(self._settings.data_dir), job.id)
+        with runner_log(paths).open("ab") as log:
+            popen = subprocess.Popen(
+                argv,
+                env=self._environment(job),
+                cwd=paths.root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(lock,),
+                start_new_session=True,
+            )
+        return Runner(popen)
+
+    def _environment(self, job: Job) -> dict[str, str]:
+        """Ours without what only servers need, with the settings that this process was given by option."""
+        env = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_TRAINERS}
+        story = Correlation(job.correlation_id, job.traceparent)
+        return {**env, **_as_environment(self._settings), **story.child().environment()}
+
+
+def runner_log(paths: JobPaths) -> Path:
+    """Where a runner's own stderr goes: empty unless the runner itself fails."""
+    return paths.trainer / "runner.log"
+
+
+def last_words(paths: JobPaths) -> str:
+    """The last line a failed runner left on its own stderr."""
+    with contextlib.suppress(OSError):
+        lines = runner_log(paths).read_text("utf-8", "replace").strip().splitlines()
+        return lines[-1][:500] if lines else ""
+    return ""
+
+
+def _as_environment(settings: Settings) -> dict[str, str]:
+    return {
+        f"ISENGARD_{name.upper()}": _as_text(getattr(settings, name))
+        for name in sorted(settings.model_fields_set)
+        if getattr(settings, name) is not None and not isinstance(getattr(settings, name), SecretStr)
+    }
+
+
+def _as_text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool | list | dict | tuple) else str(value)
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40] or "lora"

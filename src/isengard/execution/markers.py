@@ -1,0 +1,21 @@
+"""Marker files by which a runner asks its trainer: ``stop``, ``sample``, ``save``. And the removal of what a run leaves."""
+
+from __future__ import annotations
+
+import contextlib
+
+from isengard.core.paths import JobPaths
+
+
+def ask(paths: JobPaths, marker: str) -> None:
+    """Leave a marker file that the trainer looks for."""
+    with contextlib.suppress(OSError):  # a trainer that cannot be asked is ended by signal
+        (paths.requests / marker).touch()
+
+
+def clear(paths: JobPaths) -> None:
+    """Remove the spool and the markers, which mean something only while a run lives."""
+    with contextlib.suppress(OSError):
+        paths.reports.unlink(missing_ok=True)
+        for marker in paths.requests.iterdir():
+            marker.unlink(missing_ok=True)

@@ -1,0 +1,165 @@
+"""Processes below a runner: started so that they die with it, found again wherever they hide, ended without survivors.
+
+A trainer's processes are known by three signs: the process group of the direct child, the ``ISENGARD_RUN`` mark in
+their environment, and descent, which on Linux survives double forks because the runner adopts orphans (subreaper).
+Never signals by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isengard.events.reports import ENV_RUN
+
+if TYPE_CHECKING:
+    import psutil
+
+_LINUX = sys.platform == "linux"
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_ROUND_S = 0.02
+
+
+def mark(job_id: str, attempt: int) -> str:
+    """The value of ``ISENGARD_RUN`` in every process of one run."""
+    return f"{job_id}/{attempt}"
+
+
+def become_subreaper() -> None:
+    """Make this process the new parent of orphaned descendants, where the system can do that (Linux)."""
+    if _LINUX:
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def start(
+    argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, stdout: int, stderr: int
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own that is killed when this process dies (Linux).
+
+    Call it from the main thread only: the kernel sends the parent-death signal when the *thread* that forked ends.
+    """
+    return subprocess.Popen(
+        argv,
+        env=dict(env),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+        preexec_fn=_die_with_parent() if _LINUX else None,  # noqa: PLW1509 - one system call, bound before the fork
+    )
+
+
+def _die_with_parent() -> Callable[[], None]:
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def bind() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it died before the line above
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return bind
+
+
+def signal_group(leader: int, number: signal.Signals) -> bool:
+    """Send `number` to the process group of `leader`; whether anything was left of it."""
+    try:
+        os.killpg(leader, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # macOS says so for a group of zombies
+        return False
+    return True
+
+
+def marked(run_mark: str) -> list[int]:
+    """The living processes of this user that carry `run_mark`, this one excluded."""
+    wanted = f"{ENV_RUN}={run_mark}".encode()
+    find = _marked_linux if _LINUX else _marked_elsewhere
+    return [pid for pid in find(wanted) if pid != os.getpid()]
+
+
+def descendants(ancestor: int) -> list[int]:
+    """The living processes below `ancestor`, zombies excluded."""
+    import psutil  # noqa: PLC0415 - 30 ms of import that most processes of Isengard never need
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        below = psutil.Process(ancestor).children(recursive=True)
+        return [child.pid for child in below if _alive(child)]
+    return []
+
+
+def kill_all(find: Callable[[], Iterable[int]], *, patience_s: float = 5.0) -> tuple[int, list[int]]:
+    """SIGKILL whatever `find` finds, again and again until it finds nothing.
+
+    Returns:
+        How many processes were killed, and those still there after `patience_s` (stuck in the kernel).
+    """
+    deadline = time.monotonic() + patience_s
+    killed: set[int] = set()
+    while True:
+        found = list(find())
+        for pid in found:
+            if _kill(pid):
+                killed.add(pid)
+        reap(killed)
+        if not found or time.monotonic() > deadline:
+            return len(killed), found
+        time.sleep(_ROUND_S)
+
+
+def reap(pids: Iterable[int]) -> None:
+    """Collect those of `pids` that are dead children of this process."""
+    for pid in pids:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def _kill(pid: int) -> bool:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _marked_linux(wanted: bytes) -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _carries(name, wanted)]
+
+
+def _carries(name: str, wanted: bytes) -> bool:
+    """A zombie's environment is empty, so it carries nothing."""
+    try:
+        with open(f"/proc/{name}/environ", "rb") as file:
+            return wanted in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def _marked_elsewhere(wanted: bytes) -> list[int]:
+    import psutil  # noqa: PLC0415 - see above
+
+    name, _, value = wanted.decode().partition("=")
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(name) == value:
+                found.append(process.pid)
+    return found
+
+
+def _alive(process: psutil.Process) -> bool:
+    import psutil  # noqa: PLC0415 - see above
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False

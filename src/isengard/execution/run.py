@@ -1,0 +1,233 @@
+"""One run of a training from its dataset to its last word: the stages, the trainer's process, cancels and the verdict.
+
+    prepare dataset ── launch ── follow ── exit ── kill the rest ── drain ── verdict ── export ── terminal line
+      └─ a cancel ends it here    └─ stop marker ─ grace ─ SIGTERM ─ grace ─ SIGKILL
+
+Opens no journal and holds no lock (`runner.py` does); never touches the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+import traceback
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from isengard.core.correlation import Correlation
+from isengard.core.errors import IsengardError, TrainingFailed
+from isengard.core.paths import JobPaths
+from isengard.core.redaction import Redactor
+from isengard.core.settings import Settings
+from isengard.events.models import EventName, Level, TrainingStage
+from isengard.events.reports import ENV_REPORTS, ENV_REQUESTS
+from isengard.execution import child, dataset_stage, endings, export, markers, process
+from isengard.execution.account import account
+from isengard.execution.child import Child
+from isengard.execution.dataset_stage import PreparationStopped
+from isengard.execution.endings import MemoryKills
+from isengard.execution.followers import TICK_S, Followers
+from isengard.execution.inbox import Command, Message
+from isengard.execution.output_lines import LAST_LINES, OutputLines
+from isengard.execution.output_log import OutputLog
+from isengard.execution.recorder import Recorder
+from isengard.execution.spec import RunSpec
+from isengard.execution.streams import StreamReader
+from isengard.trainers import registry
+from isengard.trainers.base import Ending, Launch, Observer, TrainingJob, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run happens and what it works with."""
+
+    settings: Settings
+    spec: RunSpec
+    paths: JobPaths
+    redactor: Redactor
+    secrets: Mapping[str, str]
+
+
+class Run:
+    """One run.
+
+    Args:
+        place: Where it happens.
+        recorder: Writes its journal lines.
+        nudged: Set whenever the inbox or the spool may hold something new.
+    """
+
+    def __init__(self, place: Place, recorder: Recorder, nudged: asyncio.Event) -> None:
+        self._place = place
+        self._spec = place.spec
+        self._paths = place.paths
+        self._recorder = recorder
+        self._followers = Followers(place.paths, recorder, nudged, self._obey)
+        self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._child: Child | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._stop = asyncio.Event()
+
+    async def go(self) -> None:
+        """Run to the end and write the terminal line, whatever happens on the way."""
+        following = asyncio.create_task(self._followers.run())
+        try:
+            verdict = await self._train()
+        except PreparationStopped:
+            verdict = Verdict("cancelled")
+        except TrainingFailed as error:
+            verdict = Verdict("failed", error.detail, error.error_type, error.stack)
+        except IsengardError as error:
+            verdict = Verdict("failed", error.detail, type(error).__name__)
+        except Exception as error:  # a fault of a plugin or of ours: the job must still end, with the stack
+            verdict = Verdict("failed", str(error) or repr(error), type(error).__name__, traceback.format_exc())
+        finally:
+            await _cancel(following)
+            await self._leave_nothing_alive()
+        await self._conclude(verdict)
+
+    def cancel(self, reason: str) -> None:
+        """Begin to stop: ask the trainer, then insist. Safe to call again."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        self._recorder.status = "cancelling"
+        self._recorder.job(EventName.JOB_STAGE, reason)
+        self._insist()
+
+    async def _train(self) -> Verdict:
+        trainer = registry.load_usable(self._spec.trainer, self._place.settings)
+        job = await self._with_dataset()
+        observer = trainer.observer(job)
+        self._followers.observe_with(observer)
+        launch = trainer.launch(job, self._place.settings)
+        if self._stop.is_set():
+            raise PreparationStopped
+        kills = MemoryKills.now()
+        running = self._start(launch, job)
+        exit_code = await running.wait()
+        await self._after_exit(running, exit_code)
+        memory_kill = MemoryKills.now().since(kills)
+        verdict = self._judge(running, observer, exit_code, memory_kill=memory_kill)
+        if verdict.outcome == "completed":
+            await self._export(job)
+        return verdict
+
+    async def _with_dataset(self) -> TrainingJob:
+        folder = await dataset_stage.prepare(self._place.settings, self._spec, self._paths, self._recorder, self._stop)
+        return replace(self._spec.job, dataset=folder)
+
+    def _start(self, launch: Launch, job: TrainingJob) -> Child:
+        try:
+            popen, ends = child.start(launch, {**self._environment(), **launch.env}, job.workdir, self._mark)
+        except OSError as error:
+            reason = f"{launch.argv[0]} cannot be started: {error.strerror}"
+            raise TrainingFailed(reason, error_type="LaunchFailed") from error
+        log = OutputLog(self._paths.output, self._place.redactor)
+        readers = [self._reader(name, end, log) for name, end in ends.items()]
+        self._child = Child(popen, readers, log, self._mark)
+        fields = {"pid": popen.pid, "argv": list(launch.argv), "cwd": str(launch.cwd or job.workdir)}
+        self._recorder.outbox.put(
+            EventName.SUBPROCESS_START, f"{self._spec.trainer} started", {**fields, "attempt": job.attempt}
+        )
+        self._followers.listen_to(readers)
+        return self._child
+
+    def _reader(self, name: str, end: int, log: OutputLog) -> StreamReader:
+        lines = OutputLines(name, self._recorder.outbox.put, self._last_lines)
+        return StreamReader(name, end, log, lines, self._followers.line)
+
+    async def _after_exit(self, running: Child, exit_code: int) -> None:
+        """End what the trainer left behind, then read the last of what it said."""
+        await _cancel(self._ending)
+        killed, stuck = await running.kill()
+        await running.finish_output()
+        await self._followers.finish()
+        if killed and not self._stop.is_set():
+            words = "a process" if killed == 1 else f"{killed} processes"
+            self._recorder.log(f"{words} that the trainer left behind had to be killed", Level.WARN, killed=killed)
+        if stuck:
+            self._recorder.log("processes of this run cannot be killed", Level.ERROR, pids=stuck)
+        duration = round(time.monotonic() - running.started, 3)
+        fields = {"exit_code": exit_code, "duration_s": duration, "attempt": self._spec.job.attempt}
+        level = Level.INFO if exit_code == 0 else Level.WARN
+        self._recorder.outbox.put(EventName.SUBPROCESS_EXIT, endings.describe(exit_code), fields, level)
+
+    def _judge(self, running: Child, observer: Observer, exit_code: int, *, memory_kill: bool) -> Verdict:
+        ending = Ending(exit_code, self._stop.is_set(), tuple(self._last_lines))
+        return endings.judge(
+            observer.verdict(ending),
+            ending,
+            failure=self._recorder.failure,
+            printed=running.printed_stack,
+            memory_kill=memory_kill,
+        )
+
+    async def _export(self, job: TrainingJob) -> None:
+        tensors = export.check(job.output)
+        self._recorder.enter(TrainingStage.EXPORTING, "keeping the LoRA")
+        await asyncio.to_thread(export.publish, job.output, self._spec.lora)
+        self._recorder.log(f"{self._spec.lora.name} is whole", tensors=tensors)
+
+    def _obey(self, message: Message) -> None:
+        if message.command is Command.CANCEL:
+            self.cancel(f"cancel requested through {message.sender}")
+        elif message.command is Command.ADOPT:
+            self._recorder.job(EventName.JOB_ADOPTED, f"adopted by {message.sender}", worker=message.sender)
+        else:
+            self._recorder.log(f"a {message.command} was requested", request=message.command.value)
+            markers.ask(self._paths, message.command.value)
+
+    def _insist(self) -> None:
+        markers.ask(self._paths, "stop")
+        if self._child is not None and self._ending is None:
+            self._ending = asyncio.create_task(self._child.end(self._recorder, self._spec.grace_period_s))
+
+    async def _leave_nothing_alive(self) -> None:
+        await _cancel(self._ending)
+        if self._child is not None:
+            await self._child.kill()
+
+    async def _conclude(self, verdict: Verdict) -> None:
+        self._write_last_line(verdict)
+        while not self._recorder.outbox.flush():  # noqa: ASYNC110 - a disk does not tell when it has room again
+            await asyncio.sleep(TICK_S)
+        self._recorder.outbox.sync()
+        markers.clear(self._paths)
+
+    def _write_last_line(self, verdict: Verdict) -> None:
+        recorder = self._recorder
+        recorder.status = recorder.stage = verdict.outcome
+        if verdict.outcome == "failed":
+            fields = account(verdict, self._last_lines, self._spec.job.config)
+            recorder.job(EventName.JOB_FAILED, fields["error"], Level.ERROR, **fields)
+        elif verdict.outcome == "cancelled":
+            recorder.job(EventName.JOB_CANCELLED, f"cancelled at step {recorder.step} of {recorder.steps_total}")
+        else:
+            message = f"completed; the LoRA is {self._spec.lora.name}"
+            recorder.job(EventName.JOB_COMPLETED, message, progress_pct=100.0, output_path=str(self._spec.lora))
+
+    @property
+    def _mark(self) -> str:
+        return process.mark(self._spec.job.job_id, self._spec.job.attempt)
+
+    def _environment(self) -> dict[str, str]:
+        story = Correlation(self._spec.job.correlation_id, self._spec.traceparent)
+        return {
+            **os.environ,
+            **story.child().environment(),
+            ENV_REPORTS: str(self._paths.reports),
+            ENV_REQUESTS: str(self._paths.requests),
+            "PYTHONUNBUFFERED": "1",
+            **self._place.secrets,
+        }
+
+
+async def _cancel(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

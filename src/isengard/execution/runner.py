@@ -1,0 +1,143 @@
+"""The runner: one process per running job, which owns its journal and outlives whoever launched it.
+
+    python -m isengard.execution.runner [--lock-fd N] --data-dir DIR train-…
+
+It ignores SIGHUP and takes SIGTERM and SIGINT as a cancel: the training is asked to save and stop, and the job can be
+resumed. A server that shuts down does not send them; the runner is in a session of its own. Exit codes: 0 the job's
+journal has its terminal line; 2 this runner had nothing to do or could not begin, and wrote nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from isengard.core.correlation import Correlation, bind
+from isengard.core.errors import IsengardError
+from isengard.core.paths import JobPaths
+from isengard.core.redaction import Redactor, known_from_environment
+from isengard.core.settings import load
+from isengard.events.models import EventName
+from isengard.execution import job_secrets, process, runner_lock
+from isengard.execution.outbox import Outbox
+from isengard.execution.recorder import Recorder
+from isengard.execution.run import Place, Run
+from isengard.execution.spec import RunSpec
+from isengard.execution.writing import open_writer
+from isengard.journal import JobFold, JournalReader, JournalWriter
+from isengard.journal.notify import watch
+from isengard.trainers import jobfile
+
+SERVICE = "runner"
+NOTHING_TO_DO = 2
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one job; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="isengard-runner", description="Runs one job of an Isengard data folder.")
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--lock-fd", type=int, help="runner.lock of the job, open and locked")
+    parser.add_argument("job_id")
+    chosen = parser.parse_args(arguments)
+    try:
+        settings = load(data_dir=chosen.data_dir)
+        paths = settings.paths.job(chosen.job_id)
+        if not _hold_lock(paths, chosen.lock_fd):
+            return _decline(f"job {chosen.job_id} has a runner already")
+        spec = jobfile.read(paths.spec, RunSpec)
+        secrets = job_secrets.read(settings.paths.job_secrets(chosen.job_id))
+    except (IsengardError, OSError, ValueError) as error:
+        return _decline(f"cannot begin: {error}")
+    redactor = Redactor([*known_from_environment(os.environ), *secrets.values()])
+    with bind(Correlation(spec.job.correlation_id, spec.traceparent)):
+        return _run(Place(settings, spec, paths, redactor, secrets))
+
+
+def _hold_lock(paths: JobPaths, inherited: int | None) -> bool:
+    """Keep ``runner.lock`` until this process ends, and keep it from the trainer."""
+    descriptor = runner_lock.take(paths) if inherited is None else inherited
+    if descriptor is None:
+        return False
+    os.set_inheritable(descriptor, False)
+    runner_lock.sign(descriptor)
+    return True
+
+
+def _run(place: Place) -> int:
+    try:
+        opened = open_writer(
+            place.paths, service=SERVICE, redactor=place.redactor, correlation_id=place.spec.job.correlation_id
+        )
+    except IsengardError as error:
+        return _decline(f"cannot open the journal: {error}")
+    with opened as journal:
+        if not _is_due(place):
+            return _decline(f"job {place.paths.job_id} is not waiting for attempt {place.spec.job.attempt}")
+        process.become_subreaper()
+        asyncio.run(_live(place, journal))
+    return 0
+
+
+def _is_due(place: Place) -> bool:
+    """Whether the journal still waits for this attempt: it may have been cancelled or resumed in the meantime."""
+    fold = JobFold.read(JournalReader(place.paths))
+    return fold.attempt == place.spec.job.attempt and fold.status == "queued"
+
+
+async def _live(place: Place, journal: JournalWriter) -> None:
+    nudged = asyncio.Event()
+    recorder = _begin(place, journal)
+    run = Run(place, recorder, nudged)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, run.cancel, f"the runner received {number.name}")
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    watching = asyncio.create_task(_watch(place.paths, nudged))
+    try:
+        await run.go()
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+
+
+def _begin(place: Place, journal: JournalWriter) -> Recorder:
+    job = place.spec.job
+    recorder = Recorder(
+        Outbox(journal),
+        place.paths,
+        attempt=job.attempt,
+        steps_total=int(job.config["steps"]),
+        step=job.start_step,
+    )
+    markers.clear(place.paths)  # a run that died left them; whoever wrote its death has journaled its reports
+    place.paths.reports.touch(mode=0o600)  # there from the beginning, so that it can be watched
+    recorder.job(
+        EventName.JOB_STARTED,
+        f"attempt {job.attempt} started",
+        trainer=place.spec.trainer,
+        pid=os.getpid(),
+        host=os.uname().nodename,
+    )
+    return recorder
+
+
+async def _watch(paths: JobPaths, nudged: asyncio.Event) -> None:
+    """Set `nudged` whenever a command or a report may have come."""
+    async for _ in watch(paths.inbox, paths.reports):
+        nudged.set()
+
+
+def _decline(reason: str) -> int:
+    print(f"isengard runner: {reason}", file=sys.stderr)
+    return NOTHING_TO_DO
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,52 @@
+"""``runner.lock``: held for as long as a job's runner lives. Whoever launches a runner takes it and hands it over.
+
+The lock belongs to the open file, so it passes to the runner with the inherited descriptor, without a moment in which
+nobody holds it, and the kernel frees it however the runner dies. Never trusts a pid for that.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+from isengard.core.paths import JobPaths
+
+
+def take(paths: JobPaths) -> int | None:
+    """The open, locked file, or None while a runner lives; raises OSError where the disk refuses."""
+    descriptor = os.open(paths.runner_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def sign(descriptor: int) -> None:
+    """Write this process's id into the file, for people."""
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+
+
+def is_held(paths: JobPaths) -> bool:
+    """Whether a runner lives, or is just being launched."""
+    try:
+        descriptor = os.open(paths.runner_lock, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def holder(paths: JobPaths) -> int | None:
+    """The process id in the file: who holds the lock or held it last."""
+    try:
+        return int(paths.runner_lock.read_text())
+    except (OSError, ValueError):
+        return None

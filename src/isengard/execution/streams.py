@@ -1,0 +1,135 @@
+"""Reads what the trainer prints as fast as it comes, on the event loop. Never makes the trainer wait for a journal.
+
+Bytes go to the raw log at once; lines go on to the journal and the trainer's observer as far as a budget allows. Under
+a flood the bytes in between are counted, not parsed, so that 100 MB/s cost no more memory than a line now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import pty
+import termios
+from collections.abc import Callable
+
+from isengard.execution.folding import LineFolder, Piece
+from isengard.execution.output_lines import OutputLines
+from isengard.execution.output_log import OutputLog
+from isengard.execution.rates import TokenBucket
+
+PARSED_PER_S = 20_000
+_READ_BYTES = 262_144
+_READS_A_TURN = 4
+_PIPE_BYTES = 1_048_576
+
+Observe = Callable[[str, str], None]
+"""Called with the stream's name and a line or redraw."""
+
+
+class StreamReader:
+    """One end of a pipe or pseudo-terminal.
+
+    Args:
+        name: ``stdout`` or ``stderr``.
+        descriptor: The reading end; owned and closed by this object.
+    """
+
+    def __init__(self, name: str, descriptor: int, log: OutputLog, lines: OutputLines, observe: Observe) -> None:
+        self.name = name
+        self.lines = lines
+        self._descriptor = descriptor
+        self._log = log
+        self._observe = observe
+        self._folder = LineFolder()
+        self._parsing = TokenBucket(PARSED_PER_S, PARSED_PER_S)
+        self._closed = asyncio.Event()
+        self._quiet = True
+
+    def attach(self) -> None:
+        """Start reading on the running event loop."""
+        os.set_blocking(self._descriptor, False)
+        asyncio.get_running_loop().add_reader(self._descriptor, self._readable)
+
+    async def closed(self) -> None:
+        """Wait until every writer has closed the stream."""
+        await self._closed.wait()
+
+    def close(self) -> None:
+        """Read what is left without waiting, and let go."""
+        if not self._closed.is_set():
+            while self._read_once():
+                pass
+        if not self._closed.is_set():
+            self._end()
+        for piece in self._folder.end():
+            self._hand_on(piece)
+        self.lines.idle()
+
+    def idle(self) -> None:
+        """Call it every now and then: after a quiet while, what waits for more input is told."""
+        if self._quiet:
+            for piece in self._folder.idle():
+                self._observe(self.name, piece.text)
+            self.lines.idle()
+        self._quiet = True
+
+    def _readable(self) -> None:
+        for _ in range(_READS_A_TURN):
+            if not self._read_once():
+                return
+
+    def _read_once(self) -> bool:
+        try:
+            data = os.read(self._descriptor, _READ_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError:  # EIO: the last program on a pseudo-terminal is gone
+            data = b""
+        if not data:
+            self._end()
+            return False
+        self._quiet = False
+        self._take(data)
+        return True
+
+    def _take(self, data: bytes) -> None:
+        self._log.write(self.name, data)
+        count = data.count(b"\n") + data.count(b"\r")
+        if self._parsing.take(max(1, count)):
+            pieces = self._folder.feed(data)
+        else:
+            self.lines.skipped(count, len(data))
+            pieces = self._folder.skip(data)
+        for piece in pieces:
+            self._hand_on(piece)
+
+    def _hand_on(self, piece: Piece) -> None:
+        if piece.text:
+            self._observe(self.name, piece.text)
+        self.lines.take(piece)
+
+    def _end(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._descriptor)
+        os.close(self._descriptor)
+        self._closed.set()
+
+
+def pipe() -> tuple[int, int]:
+    """A pipe with room for bursts: reading end, writing end."""
+    reading, writing = os.pipe()
+    with contextlib.suppress(OSError, AttributeError):  # Linux only, and bounded by a limit of the user
+        fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    return reading, writing
+
+
+def terminal() -> tuple[int, int]:
+    """A pseudo-terminal of 50 rows by 200 columns that passes bytes through as they are: our end, the program's end."""
+    ours, theirs = pty.openpty()
+    attributes = termios.tcgetattr(theirs)
+    attributes[1] &= ~termios.OPOST  # LF stays LF instead of becoming CR LF
+    attributes[3] &= ~termios.ECHO
+    termios.tcsetattr(theirs, termios.TCSANOW, attributes)
+    termios.tcsetwinsize(theirs, (50, 200))
+    return ours, theirs
