@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import UTC, datetime
+from typing import TypedDict, Unpack
 
 from isengard.core.errors import InvalidInput
 from isengard.core.paths import DataDir, check_character_id, new_character_id
@@ -19,6 +20,14 @@ MAX_DESCRIPTION = 10_000
 
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 _TRIGGER_BAD = re.compile(r"""[,:;<>(){}\[\]|"\\/]""")
+
+
+class CharacterPatch(TypedDict, total=False):
+    """What a person may change of a character."""
+
+    name: str | None
+    trigger_word: str | None
+    description: str | None
 
 
 class Characters:
@@ -53,28 +62,27 @@ class Characters:
         """Every character, newest first."""
         return self._store.list_characters()
 
-    def update(
-        self,
-        character_id: str,
-        *,
-        name: str | None = None,
-        trigger_word: str | None = None,
-        description: str | None = None,
-    ) -> Character:
-        """Change what is given; an empty `description` takes it away. Jobs already made keep the old trigger word.
+    def update(self, character_id: str, **changes: Unpack[CharacterPatch]) -> Character:
+        """Change what is given. Jobs already made keep the old trigger word.
+
+        Args:
+            character_id: Which one.
+            changes: Fields of `CharacterPatch`; an empty `description` (or None) takes it away, a `name` or
+                `trigger_word` of None leaves it as it is.
 
         Raises:
             NotFound: There is no such character.
             InvalidInput: A value is not acceptable; `field` names it.
         """
-        changes = CharacterChanges()
+        checked = CharacterChanges()
+        name, trigger_word = changes.get("name"), changes.get("trigger_word")
         if name is not None:
-            changes["name"] = check_name(name)
+            checked["name"] = check_name(name)
         if trigger_word is not None:
-            changes["trigger_word"] = check_trigger_word(trigger_word)
-        if description is not None:
-            changes["description"] = check_description(description)
-        return self._store.update_character(check_character_id(character_id), **changes)
+            checked["trigger_word"] = check_trigger_word(trigger_word)
+        if "description" in changes:
+            checked["description"] = check_description(changes["description"])
+        return self._store.update_character(check_character_id(character_id), **checked)
 
     def delete(self, character_id: str) -> None:
         """Delete the character with its images and captions; its jobs and finished LoRAs stay.
