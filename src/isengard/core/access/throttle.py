@@ -1,0 +1,48 @@
+"""Slows down guessing: after a few failures an address has to wait, longer each time. Bounded in memory."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from isengard.core.errors import RateLimited
+
+FREE_FAILURES = 5
+LONGEST_WAIT_S = 900
+_MOST_ADDRESSES = 10_000
+
+
+class FailureThrottle:
+    """Counts failures by address.
+
+    Args:
+        clock: Seconds on a clock that never goes back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def check(self, address: str) -> None:
+        """Raise `RateLimited` while `address` has to wait."""
+        count, since = self._failures.get(address, (0, 0.0))
+        left = since + _wait(count) - self._clock()
+        if left > 0:
+            seconds = max(1, round(left))
+            raise RateLimited(f"too many failed logins; try again in {seconds} s", retry_after_s=seconds)
+
+    def failed(self, address: str) -> None:
+        """Note a failure."""
+        count, _ = self._failures.pop(address, (0, 0.0))
+        self._failures[address] = (count + 1, self._clock())
+        while len(self._failures) > _MOST_ADDRESSES:
+            self._failures.popitem(last=False)
+
+    def succeeded(self, address: str) -> None:
+        """Forget the failures of an address."""
+        self._failures.pop(address, None)
+
+
+def _wait(failures: int) -> float:
+    return 0.0 if failures < FREE_FAILURES else min(LONGEST_WAIT_S, 2.0 ** (failures - FREE_FAILURES))
