@@ -8,6 +8,8 @@ const api = process.env.ISENGARD_DEV_API ?? "http://127.0.0.1:8000";
 export default defineConfig({
   plugins: [react(), tailwindcss()],
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
+  // The server puts a fresh nonce in its place for every answer (`api/page.py`).
+  html: { cspNonce: "__CSP_NONCE__" },
   build: {
     outDir: "../src/isengard/_web",
     emptyOutDir: true,

@@ -14,9 +14,10 @@ type Style = Omit<Run, "text">;
 
 const PLAIN: Style = { fg: null, bold: false, dim: false, italic: false, underline: false };
 // CSI and OSC sequences, two-character escapes, and the control characters that have no place in a line.
-// eslint-disable-next-line no-control-regex -- escape sequences are made of control characters
+/* eslint-disable no-control-regex -- escape sequences are made of control characters */
 const SEQUENCE =
   /\x1b\[([0-9;:?]*)([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_]?|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]/g;
+/* eslint-enable no-control-regex */
 
 export function hasAnsi(text: string): boolean {
   return text.includes("\x1b");

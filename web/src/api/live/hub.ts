@@ -10,7 +10,7 @@ import { storeJob, withJobs } from "../queries";
 import { isTerminal, type Job } from "../types";
 import { JobLive } from "./job-live";
 import { LiveSource, type Frame, type LinkState } from "./source";
-import { Sparks } from "./sparks";
+import { Sparks, type Spark } from "./sparks";
 
 const JOB_FRAMES = ["snapshot", "progress", "log", "sample", "checkpoint", "complete", "error"];
 const LIST_FRAMES = ["snapshot", "job", "removed"];
@@ -73,6 +73,12 @@ export class LiveHub {
     }
     if (this.open && known && (this.open.job?.last_seq ?? -1) <= known.last_seq) this.open.job = known;
     this.choose();
+    this.pacer.request();
+  }
+
+  /** Takes the history of a job's loss for its sparkline. */
+  seedSpark(id: string, history: Spark): void {
+    this.sparks.seed(id, history);
     this.pacer.request();
   }
 

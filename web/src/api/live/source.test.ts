@@ -35,7 +35,11 @@ function source(): LiveSource {
     isOver: () => Promise.resolve(over),
   });
 }
-const made = (index: number) => FakeEventSource.made[index] as FakeEventSource;
+function made(index: number): FakeEventSource {
+  const found = FakeEventSource.made[index];
+  if (!found) throw new Error(`no connection ${index} was opened`);
+  return found;
+}
 
 beforeEach(() => {
   vi.useFakeTimers();

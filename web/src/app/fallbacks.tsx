@@ -1,0 +1,28 @@
+import type { ErrorComponentProps } from "@tanstack/react-router";
+import { Button } from "@/components/ui/button";
+import { ButtonLink } from "@/components/ui/link";
+import { Empty } from "@/components/ui/states";
+import { S } from "@/strings";
+
+export function NotFoundPage() {
+  return (
+    <Empty title={S.notFound}>
+      <ButtonLink to="/" className="mt-2">
+        {S.toJobs}
+      </ButtonLink>
+    </Empty>
+  );
+}
+
+export function CrashPage({ error }: ErrorComponentProps) {
+  return (
+    <main className="mx-auto max-w-2xl p-6">
+      <Empty title={S.crashed}>
+        <pre className="my-4 max-h-60 overflow-auto rounded-md bg-sunken p-3 text-left font-mono text-xs whitespace-pre-wrap">
+          {error instanceof Error ? error.message : String(error)}
+        </pre>
+        <Button onClick={() => window.location.reload()}>{S.reload}</Button>
+      </Empty>
+    </main>
+  );
+}

@@ -1,0 +1,60 @@
+/** Every address of the page in one place. What is behind the first view is loaded when it is wanted. */
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { JobsPage } from "@/features/jobs/jobs-page";
+import { CrashPage, NotFoundPage } from "./fallbacks";
+import { compareSearch, homeSearch, jobSearch, newSearch } from "./search";
+import { Shell } from "./shell";
+
+const root = createRootRoute({
+  component: Shell,
+  notFoundComponent: NotFoundPage,
+  errorComponent: CrashPage,
+});
+
+const home = createRoute({
+  getParentRoute: () => root,
+  id: "home",
+  component: JobsPage,
+  validateSearch: homeSearch,
+});
+const index = createRoute({ getParentRoute: () => home, path: "/" });
+const job = createRoute({
+  getParentRoute: () => home,
+  path: "/jobs/$jobId",
+  validateSearch: jobSearch,
+  component: lazyRouteComponent(() => import("@/features/job-detail/job-dialog"), "JobDialog"),
+});
+const create = createRoute({
+  getParentRoute: () => root,
+  path: "/new",
+  validateSearch: newSearch,
+  component: lazyRouteComponent(() => import("@/features/new-training/new-page"), "NewPage"),
+});
+const characters = createRoute({
+  getParentRoute: () => root,
+  path: "/characters",
+  component: lazyRouteComponent(() => import("@/features/characters/characters-page"), "CharactersPage"),
+});
+const character = createRoute({
+  getParentRoute: () => root,
+  path: "/characters/$characterId",
+  component: lazyRouteComponent(() => import("@/features/characters/character-page"), "CharacterPage"),
+});
+const compare = createRoute({
+  getParentRoute: () => root,
+  path: "/compare",
+  validateSearch: compareSearch,
+  component: lazyRouteComponent(() => import("@/features/compare/compare-page"), "ComparePage"),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([home.addChildren([index, job]), create, characters, character, compare]),
+  defaultPreload: "intent",
+  scrollRestoration: false,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

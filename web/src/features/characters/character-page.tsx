@@ -1,0 +1,3 @@
+export function CharacterPage() {
+  return null;
+}

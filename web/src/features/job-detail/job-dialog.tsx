@@ -1,0 +1,3 @@
+export function JobDialog() {
+  return null;
+}

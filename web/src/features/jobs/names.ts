@@ -1,0 +1,11 @@
+import { useQuery } from "@tanstack/react-query";
+import { useCallback, useMemo } from "react";
+import { charactersQuery } from "@/api/queries";
+import type { Job } from "@/api/types";
+
+/** Gives a job's name: its character's, or the character's id while that is not known. */
+export function useJobName(): (job: Pick<Job, "character_id">) => string {
+  const { data } = useQuery(charactersQuery);
+  const names = useMemo(() => new Map(data?.characters.map((each) => [each.id, each.name])), [data]);
+  return useCallback((job) => names.get(job.character_id) ?? job.character_id, [names]);
+}
