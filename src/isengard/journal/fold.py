@@ -1,0 +1,193 @@
+"""The state of a job as its journal tells it: every line changes it a little, and a resumed attempt starts parts anew.
+
+One fold serves lists, snapshots, status lines and the store alike, so that they cannot contradict each other. Knows
+nothing of files; `JobFold.read` asks a reader for the lines that matter instead of reading all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from isengard.events.models import TERMINAL_EVENTS, EventName
+from isengard.journal.entry import Entry
+
+if TYPE_CHECKING:
+    from isengard.journal.reader import JournalReader
+
+_STATUS: dict[str, str] = {
+    EventName.JOB_CREATED: "queued",
+    EventName.JOB_QUEUED: "queued",
+    EventName.JOB_RESUMED: "queued",
+    EventName.JOB_STARTED: "running",
+    EventName.JOB_STAGE: "running",
+    EventName.JOB_COMPLETED: "completed",
+    EventName.JOB_FAILED: "failed",
+    EventName.JOB_CANCELLED: "cancelled",
+}
+_FIGURES = (
+    "stage",
+    "step",
+    "steps_total",
+    "progress_pct",
+    "loss",
+    "lr",
+    "eta_seconds",
+    "it_per_s",
+    "gpu",
+    "error",
+    "error_type",
+    "error_stack",
+)
+_CATCH_UP = 2000
+
+
+@dataclass(slots=True)
+class JobFold:
+    """What a job is, does and has done.
+
+    Attributes:
+        status: As in the latest line that says so, None before the first.
+        attempt: The latest attempt, from 1.
+        progress_pct: 0 to 100.
+        loss: Of the latest step that had one.
+        phase: What goes on inside the stage; None once the stage is over.
+        gpu: The latest reading of a GPU, as in the journal.
+        created_at: Timestamp of the first line.
+        started_at: Of the first ``job.started``.
+        completed_at: Of the terminal line.
+        first_error: The first line of level ERROR in the latest attempt.
+        terminal_seq: Number of the line that ended the job; None while it goes on or once it is resumed.
+        last_seq: Number of the last line folded in.
+    """
+
+    status: str | None = None
+    stage: str | None = None
+    attempt: int = 1
+    step: int | None = None
+    steps_total: int | None = None
+    progress_pct: float | None = None
+    loss: float | None = None
+    lr: float | None = None
+    eta_seconds: float | None = None
+    it_per_s: float | None = None
+    gpu: dict[str, Any] | None = None
+    phase: str | None = None
+    phase_pct: float | None = None
+    created_at: str | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
+    error: str | None = None
+    error_type: str | None = None
+    error_stack: str | None = None
+    first_error: Entry | None = None
+    last_ts: str | None = None
+    last_seq: int = 0
+    terminal_seq: int | None = None
+    _samples: dict[str, Entry] = field(default_factory=dict)
+    _checkpoints: dict[str, Entry] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, reader: JournalReader) -> Self:
+        """The state after the last line there is; parses the lines that matter and no others."""
+        return cls().catch_up(reader)
+
+    def catch_up(self, reader: JournalReader) -> Self:
+        """Fold in what was written since; returns itself."""
+        while entries := reader.read(self.last_seq, _CATCH_UP):
+            self.apply_all(entries)
+        return self
+
+    @property
+    def samples(self) -> list[Entry]:
+        """The ``training.sample`` lines, oldest first; of two with the same file the newer."""
+        return list(self._samples.values())
+
+    @property
+    def checkpoints(self) -> list[Entry]:
+        """The ``training.checkpoint`` lines, oldest first; of two with the same file the newer."""
+        return list(self._checkpoints.values())
+
+    def apply_all(self, entries: Iterable[Entry]) -> None:
+        """Fold in several lines."""
+        for entry in entries:
+            self.apply(entry)
+
+    def apply(self, entry: Entry) -> None:
+        """Fold in the line; one that was folded in already changes nothing."""
+        if entry.seq <= self.last_seq:
+            return
+        self.last_seq, self.last_ts = entry.seq, entry.ts
+        self.created_at = self.created_at or entry.ts
+        family = entry.event.partition(".")[0]
+        if entry.event == EventName.JOB_RESUMED:
+            self._start_over()
+        if entry.level == "ERROR" and self.first_error is None:
+            self.first_error = entry
+        if family in ("job", "training"):
+            self._apply_progress(entry)
+        elif family == "gpu":
+            self.gpu = _reading(entry.fields)
+
+    def _start_over(self) -> None:
+        """What an ended attempt left does not count for the next."""
+        self.error = self.error_type = self.error_stack = self.first_error = None
+        self.completed_at = self.terminal_seq = None
+        self.eta_seconds = self.it_per_s = self.gpu = self.phase = self.phase_pct = None
+        self.status = self.stage = self.progress_pct = None
+
+    def _apply_progress(self, entry: Entry) -> None:
+        fields = entry.fields
+        self.attempt = max(self.attempt, fields.get("attempt") or 1)
+        if self.terminal_seq is not None:
+            return  # a straggler of an attempt that is over
+        for name in _FIGURES:
+            value = fields.get(name)
+            if value is not None:
+                setattr(self, name, value)
+        self.status = fields.get("status") or _STATUS.get(entry.event) or self.status
+        self._apply_event(entry)
+        if self.progress_pct is None or "progress_pct" not in fields:
+            self._derive_progress()
+
+    def _apply_event(self, entry: Entry) -> None:
+        fields = entry.fields
+        if entry.event in (EventName.JOB_STAGE, EventName.TRAINING_STEP):
+            self.phase, self.phase_pct = fields.get("phase"), fields.get("phase_pct")
+        elif entry.event == EventName.TRAINING_SAMPLE:
+            _keep(self._samples, fields.get("sample_path"), entry)
+        elif entry.event == EventName.TRAINING_CHECKPOINT:
+            _keep(self._checkpoints, fields.get("checkpoint_path"), entry)
+        elif entry.event == EventName.JOB_STARTED:
+            self.started_at = self.started_at or entry.ts
+        elif entry.event in TERMINAL_EVENTS:
+            self._end(entry)
+
+    def _end(self, entry: Entry) -> None:
+        self.status = _STATUS[entry.event]
+        self.stage = self.status
+        self.terminal_seq, self.completed_at = entry.seq, entry.ts
+        self.eta_seconds = self.phase = self.phase_pct = None
+        if entry.event == EventName.JOB_FAILED:
+            self.error = self.error or entry.msg
+
+    def _derive_progress(self) -> None:
+        if self.status == "completed":
+            self.progress_pct = 100.0
+        elif self.step is not None and self.steps_total:
+            self.progress_pct = min(100.0, 100.0 * self.step / self.steps_total)
+
+
+def _keep(kept: dict[str, Entry], name: Any, entry: Entry) -> None:
+    if isinstance(name, str):
+        kept.pop(name, None)
+        kept[name] = entry
+
+
+def _reading(fields: dict[str, Any]) -> dict[str, Any]:
+    """The reading of the (first) GPU in the fields of a ``gpu.metrics`` line."""
+    inner = fields.get("gpu", fields)
+    if isinstance(inner, list):
+        inner = inner[0] if inner else {}
+    return inner if isinstance(inner, dict) else {}
