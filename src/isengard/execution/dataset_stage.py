@@ -3,27 +3,81 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
-from isengard.core.paths import JobPaths
 from isengard.core.settings import Settings
-from isengard.events.models import TrainingStage
+from isengard.datasets.limits import Limits
+from isengard.datasets.prepare import DatasetReport, PrepareProgress, Subject, prepare
+from isengard.events.models import EventName, Level, TrainingStage
 from isengard.execution.recorder import Recorder
 from isengard.execution.spec import RunSpec
+
+_TELL_EVERY_S = 0.5
 
 
 class PreparationStopped(Exception):
     """A cancel came before the trainer was started."""
 
 
-async def prepare(settings: Settings, spec: RunSpec, paths: JobPaths, recorder: Recorder, stop: asyncio.Event) -> Path:
-    """Make the folder of images and captions that the trainer reads.
+async def prepare_dataset(
+    settings: Settings, spec: RunSpec, target: Path, recorder: Recorder, stop: asyncio.Event
+) -> Path:
+    """Make `target`, the folder of images and captions that the trainer reads; return it.
 
     Raises:
         PreparationStopped: `stop` was set.
-        InvalidInput: The images cannot be trained on.
+        InvalidInput: No image can be trained on.
+        StorageError: The disk refused.
     """
     recorder.enter(TrainingStage.PREPARING_DATASET, "preparing the dataset")
+    teller = _Teller(recorder, stop, asyncio.get_running_loop())
+    report = await asyncio.to_thread(
+        prepare,
+        Subject(spec.job.character_name, spec.job.trigger_word),
+        spec.images,
+        target,
+        int(spec.job.config["resolution"]),
+        Limits.of(settings),
+        report=teller.tell,
+    )
+    _conclude(recorder, report)
     if stop.is_set():
         raise PreparationStopped
-    return spec.images
+    return target
+
+
+class _Teller:
+    """Carries the progress from the preparing thread to the journal, a few times a second."""
+
+    def __init__(self, recorder: Recorder, stop: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+        self._recorder = recorder
+        self._stop = stop
+        self._loop = loop
+        self._told_at = 0.0
+
+    def tell(self, progress: PrepareProgress) -> None:
+        """One image is done; raises `PreparationStopped` to end the preparation."""
+        if self._stop.is_set():
+            raise PreparationStopped
+        now = time.monotonic()
+        if progress.problem or progress.done == progress.total or now - self._told_at >= _TELL_EVERY_S:
+            self._told_at = now
+            self._loop.call_soon_threadsafe(self._journal, progress)
+
+    def _journal(self, progress: PrepareProgress) -> None:
+        if progress.problem:
+            self._recorder.log(f"{progress.filename}: {progress.problem}", Level.WARN, filename=progress.filename)
+        self._recorder.job(
+            EventName.JOB_STAGE,
+            f"{progress.done} of {progress.total} images",
+            phase="preparing images",
+            phase_pct=round(100 * progress.done / progress.total, 1),
+        )
+
+
+def _conclude(recorder: Recorder, report: DatasetReport) -> None:
+    words = f"{report.images} images, {report.resized} made smaller, {len(report.duplicates)} duplicates left out"
+    recorder.log(f"the dataset is ready: {words}", dataset=report.to_dict())
+    if report.captions_from_template:
+        recorder.enter(TrainingStage.CAPTIONING, f"{report.captions_from_template} captions made from the trigger word")

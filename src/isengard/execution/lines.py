@@ -19,7 +19,7 @@ from isengard.events.models import EventName, Level
 from isengard.execution import job_secrets
 from isengard.execution.checkpoints import Start
 from isengard.execution.writing import open_writer
-from isengard.jobs.models import Character, Job
+from isengard.jobs.models import Character, Job, JobStatus
 from isengard.journal import JournalWriter
 
 SERVICE = "control"
@@ -95,6 +95,20 @@ def failed_before_start(settings: Settings, job: Job, error: str, error_type: st
     with writer(settings, job.id, service=service, correlation_id=job.correlation_id) as journal:
         fields = {**state(job), "status": "failed", "stage": "failed", "error": error, "error_type": error_type}
         journal.append(EventName.JOB_FAILED, error, fields, level=Level.ERROR)
+
+
+def ended(settings: Settings, job: Job) -> None:
+    """The terminal line of a job that the store knows to be over and whose journal has lost it."""
+    event = {
+        JobStatus.COMPLETED: EventName.JOB_COMPLETED,
+        JobStatus.FAILED: EventName.JOB_FAILED,
+        JobStatus.CANCELLED: EventName.JOB_CANCELLED,
+    }[job.status]
+    known = {"error": job.error_message, "error_type": job.error_type, "output_path": job.output_path}
+    fields = {**state(job), **{name: value for name, value in known.items() if value}}
+    level = Level.ERROR if job.status is JobStatus.FAILED else Level.INFO
+    with writer(settings, job.id, service="worker", correlation_id=job.correlation_id) as journal:
+        journal.append(event, f"{job.status}; the line that said so was lost", fields, level=level)
 
 
 def state(job: Job) -> dict[str, Any]:

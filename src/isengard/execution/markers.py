@@ -1,4 +1,4 @@
-"""Marker files by which a runner asks its trainer: ``stop``, ``sample``, ``save``. And the removal of what a run leaves."""
+"""Marker files by which a runner asks its trainer to stop, sample or save, and the removal of what a run leaves."""
 
 from __future__ import annotations
 

@@ -83,9 +83,13 @@ class Outbox:
             self._left_out = 0
 
     def _write(self, line: _Line) -> None:
+        before = self._journal.last_seq
         try:
             self._journal.append(line.event, line.msg, line.fields, level=line.level, ts=line.ts)
         except StorageError as error:
             self.fault = error.detail
-            raise
-        self.fault = None
+            if self._journal.last_seq == before:
+                raise
+            # The line is in the file and only the disk's confirmation is missing: writing it again would double it.
+        else:
+            self.fault = None

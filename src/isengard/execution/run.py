@@ -24,10 +24,10 @@ from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
 from isengard.events.models import EventName, Level, TrainingStage
 from isengard.events.reports import ENV_REPORTS, ENV_REQUESTS
-from isengard.execution import child, dataset_stage, endings, export, markers, process
+from isengard.execution import child, endings, export, markers, process
 from isengard.execution.account import account
 from isengard.execution.child import Child
-from isengard.execution.dataset_stage import PreparationStopped
+from isengard.execution.dataset_stage import PreparationStopped, prepare_dataset
 from isengard.execution.endings import MemoryKills
 from isengard.execution.followers import TICK_S, Followers
 from isengard.execution.inbox import Command, Message
@@ -117,7 +117,9 @@ class Run:
         return verdict
 
     async def _with_dataset(self) -> TrainingJob:
-        folder = await dataset_stage.prepare(self._place.settings, self._spec, self._paths, self._recorder, self._stop)
+        folder = await prepare_dataset(
+            self._place.settings, self._spec, self._paths.dataset, self._recorder, self._stop
+        )
         return replace(self._spec.job, dataset=folder)
 
     def _start(self, launch: Launch, job: TrainingJob) -> Child:

@@ -19,12 +19,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from isengard.core.correlation import Correlation, bind
-from isengard.core.errors import IsengardError
+from isengard.core.errors import IsengardError, StorageError
 from isengard.core.paths import JobPaths
 from isengard.core.redaction import Redactor, known_from_environment
 from isengard.core.settings import load
 from isengard.events.models import EventName
-from isengard.execution import job_secrets, process, runner_lock
+from isengard.execution import job_secrets, markers, process, runner_lock
 from isengard.execution.outbox import Outbox
 from isengard.execution.recorder import Recorder
 from isengard.execution.run import Place, Run
@@ -130,8 +130,9 @@ def _begin(place: Place, journal: JournalWriter) -> Recorder:
 
 async def _watch(paths: JobPaths, nudged: asyncio.Event) -> None:
     """Set `nudged` whenever a command or a report may have come."""
-    async for _ in watch(paths.inbox, paths.reports):
-        nudged.set()
+    with contextlib.suppress(StorageError):  # no watch left to give: everything is looked at once a second anyway
+        async for _ in watch(paths.inbox, paths.reports):
+            nudged.set()
 
 
 def _decline(reason: str) -> int:

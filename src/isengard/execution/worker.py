@@ -1,0 +1,138 @@
+"""The worker: one process per data folder that keeps the queue moving. Ends at SIGTERM and leaves its runners running.
+
+take the seat ─ mend ─┬─ turn: tend what runs, claim what waits ─ sleep until woken ─┬─ SIGTERM: release the seat
+                      └──────────────────────────────────────────────────────────────┘
+beside it: a beat every fifth of a lease. A beat that is refused means another worker took over: end, touch nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import os
+import signal
+import threading
+
+from isengard.core.errors import Fenced, IsengardError, StartupError, StorageError
+from isengard.core.redaction import Redactor, known_from_environment
+from isengard.core.settings import Settings
+from isengard.execution import mend, process, retries, seat
+from isengard.execution.launcher_local import LocalLauncher
+from isengard.execution.tending import Retry, Tending
+from isengard.jobs.leases import Worker as Registration
+from isengard.jobs.store import Store, open_store
+from isengard.journal import service_log
+from isengard.journal.notify import watch
+
+log = logging.getLogger(__name__)
+
+BUSY_S = 0.5
+"""How often running jobs are looked at."""
+IDLE_S = 5.0
+"""How often an idle worker looks at the queue without being woken: for jobs that other hosts queued."""
+
+
+class Worker:
+    """The worker of one data folder.
+
+    Args:
+        retry: Decides about automatic retries.
+    """
+
+    def __init__(self, settings: Settings, *, retry: Retry = retries.never) -> None:
+        self._settings = settings
+        self._retry = retry
+        self._stop = threading.Event()
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT. For a process of its own: it adopts and kills orphans of dead runs.
+
+        Raises:
+            StartupError: The folder cannot be written or has a living worker.
+        """
+        settings = self._settings
+        settings.paths.prepare()
+        redactor = Redactor(known_from_environment(os.environ))
+        service_log.configure("worker", settings.data_dir, settings.log_level, redactor)
+        process.become_subreaper()
+        with contextlib.closing(open_store(settings)) as store:
+            asyncio.run(self._live(store))
+
+    async def _live(self, store: Store) -> None:
+        woken = asyncio.Event()
+        self._listen_to_signals(woken)
+        registration = await self._take_seat(store)
+        if registration is None:
+            return
+        log.info("worker %s started on %s", registration.id, self._settings.data_dir)
+        tending = Tending(self._settings, store, registration, LocalLauncher(self._settings), self._retry, alone=True)
+        beside = [
+            asyncio.create_task(self._beat(store, registration, woken)),
+            asyncio.create_task(self._watch(woken)),
+        ]
+        try:
+            await asyncio.to_thread(mend.mend, self._settings, store, tending)
+            await self._work(tending, woken)
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+        await self._leave(store, registration, tending)
+
+    def _listen_to_signals(self, woken: asyncio.Event) -> None:
+        def stop() -> None:
+            self._stop.set()
+            woken.set()
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+
+    async def _take_seat(self, store: Store) -> Registration | None:
+        take = functools.partial(seat.take, self._settings, store, sleep=self._stop.wait, stopped=self._stop.is_set)
+        return await asyncio.to_thread(take)
+
+    async def _work(self, tending: Tending, woken: asyncio.Event) -> None:
+        while not self._stop.is_set():
+            woken.clear()
+            try:
+                more = await asyncio.to_thread(tending.turn)
+            except Fenced:
+                return
+            except IsengardError as error:
+                log.error("%s; trying again", error.detail)
+                more = False
+            if not more:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(woken.wait(), BUSY_S if tending.held else IDLE_S)
+
+    async def _beat(self, store: Store, registration: Registration, woken: asyncio.Event) -> None:
+        while True:
+            await asyncio.sleep(self._settings.lease_s / 5)
+            try:
+                await asyncio.to_thread(store.beat, registration)
+            except Fenced as error:
+                log.error("%s; ending", error.detail)
+                self._stop.set()
+                woken.set()
+                return
+            except StorageError as error:
+                log.warning("no sign of life could be written: %s", error.detail)
+
+    async def _watch(self, woken: asyncio.Event) -> None:
+        with contextlib.suppress(StorageError):  # no watch left to give: the queue is looked at every few seconds
+            async for _ in watch(self._settings.paths.wake):
+                woken.set()
+
+    async def _leave(self, store: Store, registration: Registration, tending: Tending) -> None:
+        await asyncio.to_thread(store.release, registration)
+        if tending.held:
+            going = ", ".join(sorted(tending.held))
+            log.info("worker ended; %d trainings go on and are adopted at the next start: %s", len(tending.held), going)
+        else:
+            log.info("worker ended; nothing is running")
+
+
+__all__ = ["StartupError", "Worker"]
