@@ -26,12 +26,13 @@ $(VENV)/.torch: requirements/torch.txt $(VENV)/.installer
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check -r requirements/torch.txt
 	@touch $@
 
+# The lists are complete, torch and what it brings aside, so nothing is resolved again (--no-deps).
 $(VENV)/.run: requirements/run.txt $(VENV)/.torch
-	$(UV) --require-hashes -r requirements/run.txt
+	$(UV) --require-hashes --no-deps -r requirements/run.txt
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.torch
-	$(UV) --require-hashes -r requirements/dev.txt
+	$(UV) --require-hashes --no-deps -r requirements/dev.txt
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.package: pyproject.toml hatch_build.py requirements/build.txt $(VENV)/.installer
