@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from isengard.core.settings import Settings
 from isengard.datasets.limits import Limits
-from isengard.datasets.prepare import DatasetReport, PrepareProgress, Subject, prepare
 from isengard.events.models import EventName, Level, TrainingStage
 from isengard.execution.recorder import Recorder
 from isengard.execution.spec import RunSpec
+
+if TYPE_CHECKING:
+    from isengard.datasets.prepare import DatasetReport, PrepareProgress
 
 _TELL_EVERY_S = 0.5
 
@@ -30,6 +33,8 @@ async def prepare_dataset(
         InvalidInput: No image can be trained on.
         StorageError: The disk refused.
     """
+    from isengard.datasets.prepare import Subject, prepare  # noqa: PLC0415 - Pillow, while the job has started already
+
     recorder.enter(TrainingStage.PREPARING_DATASET, "preparing the dataset")
     teller = _Teller(recorder, stop, asyncio.get_running_loop())
     report = await asyncio.to_thread(

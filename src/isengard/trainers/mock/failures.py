@@ -9,35 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from enum import StrEnum
 from typing import NoReturn
 
+from isengard.trainers.mock.fail_mode import FailMode
 from isengard.trainers.run import TrainingRun
-
-
-class FailMode(StrEnum):
-    """What happens at ``fail_at_step``."""
-
-    NONE = "none"
-    EXCEPTION = "exception"
-    OOM = "oom"
-    NAN = "nan"
-    HANG = "hang"
-    STUBBORN = "stubborn"
-    SEGFAULT = "segfault"
-    KILL = "kill"
-    EXIT_CODE = "exit_code"
-    CHILDREN = "children"
-    FLOOD = "flood"
-    GARBAGE = "garbage"
-    CLOSED_STREAMS = "closed_streams"
-    STDERR_NOISE = "stderr_noise"
-    DISK_FULL = "disk_full"
-    GATED = "gated"
-    MISSING_WEIGHTS = "missing_weights"
-    MISSING_PACKAGE = "missing_package"
-    NO_OUTPUT = "no_output"
-    TORN_OUTPUT = "torn_output"
 
 
 def _foreign(module: str, name: str) -> type[RuntimeError]:
