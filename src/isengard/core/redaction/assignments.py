@@ -11,11 +11,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from isengard.core.redaction.names import _KEY_OWNERS, Sensitivity, sensitivity
-from isengard.core.redaction.notation import QUOTE, Value, end_of_line, value_at
+from isengard.core.redaction.names import KEY_OWNERS, Sensitivity, sensitivity
+from isengard.core.redaction.notation import (
+    QUOTE,
+    Value,
+    block_at,
+    encoded_value_at,
+    end_of_line,
+    indent_of,
+    scalar_at,
+    start_of_line,
+    value_at,
+)
 from isengard.core.redaction.rules import Segment
 from isengard.core.redaction.spans import MASK, Span
-from isengard.core.redaction.values import is_harmless, looks_secret
+from isengard.core.redaction.values import is_harmless, looks_like_key, looks_secret
 
 _KEYWORD = re.compile(
     r"(?i)(?:token|passwor[dt]|passwd|passphrase|passcode|sshpass|pwd|pass|secret|key|credential|auth|jwt|bearer|psk|sas"
@@ -23,22 +33,29 @@ _KEYWORD = re.compile(
 )
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 _LONGEST_NAME = 96
+_SPACED_OWNER = re.compile(
+    r"(?i)(?:api|access|secret|private|auth|bearer|refresh|encryption|signing|master|account)[ ]$"
+)
+
 _AFTER = re.compile(
-    rf"(?i)(?P<quote>{QUOTE})?(?P<bracket>[\])])?[ \t]{{0,32}}(?P<sep>:=|=>|={{1,3}}|:(?![:/])|%3D|%3A|,|>)?"
+    rf"(?i)(?P<quote>{QUOTE})?(?P<bracket>[\])])?(?P<space>[ \t]{{0,32}})(?P<sep>:=|=>|={{1,3}}|:(?![:/])|%3D|%3A|,|>)?"
 )
 _GAP = re.compile(r"(?:[ \t]|\\\r?\n){0,64}")
 _WIDE_GAP = re.compile(r"(?:[ \t]|\\?\r?\n){0,64}")
 _ANNOTATION = re.compile(
-    r"[ \t]{0,8}[A-Za-z_][\w.]{0,40}(?:\[[\w\[\], .|]{0,60}\])?(?:[ \t]{0,4}\|[ \t]{0,4}\w{1,20}){0,4}[ \t]{1,4}=[ \t]{0,8}"
+    r"[ \t]{0,8}[A-Za-z_][\w.]{0,40}(?:\[[\w\[\], .|]{0,60}\])?(?:[ \t]{0,4}\|[ \t]{0,4}\w{1,20}){0,4}[ \t]{1,4}="
+    r"[ \t]{0,8}"
 )
-_SPACED_OWNER = re.compile(
-    r"(?i)(?:api|access|secret|private|auth|bearer|refresh|encryption|signing|master|account)[ ]$"
+_ALONE_ON_NEXT_LINE = re.compile(
+    r"[ \t]{0,16}\r?\n([ \t]{1,64})(?=[^\s#({=]{1,4096}[ \t]{0,16}(?:\r?\n|$))(?![^\s]{1,64}:[\r\n])"
 )
-_PROSE = re.compile(
+_SENTENCE = re.compile(
     r"(?i)to|or|and|if|is|are|for|with|flag|argument|option|in|on|when|was|has|must|can|the|a|an|from|as|parameter|value"
+    r"|requires?|replaces?|will|cannot|should|not|only|because|but|so|then|by|at|of|it|this|that|which|via|instead"
+    r"|before|after|without|into|environment|variable"
 )
 _STATEMENT = re.compile(r"(?i)(?:^|[\s;&])(?:env|arg|setenv)[ \t]{1,4}$")
-_NEXT_LINE = re.compile(r"[ \t]{0,16}\r?\n([ \t]{1,64})(?=[^\s#-])(?![\w.-]{1,64}:(?:\s|$))")
+_ENDS_LINE = re.compile(rf"(?:{QUOTE})?[\])]?[ \t]{{0,32}}(?::=|=>|={{1,3}}|:|,)?[ \t]{{0,32}}\\?[\r\n]{{1,2}}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +117,7 @@ class Assignments:
             "_pat ",
             "-pat",
         ),
-        *(f"{owner}key" for owner in sorted(_KEY_OWNERS)),
+        *(f"{owner}key" for owner in sorted(KEY_OWNERS)),
         *(
             f"{owner} key"
             for owner in ("api", "access", "private", "auth", "encryption", "signing", "master", "account")
@@ -114,12 +131,18 @@ class Assignments:
             if keyword.start() < done:
                 continue
             name = _name_at(segment.shadow, keyword)
-            if name.level is Sensitivity.NONE:
-                continue
-            span = _span_after(text, name)
-            if span:
-                done = span.end
-                yield span
+            value = _value_after(text, name) if name.level else None
+            if value:
+                done = value.end
+                yield Span(value.start, value.end, "name", _mask_for(text, name, value), name.start)
+
+
+def expects_value(line: str) -> bool:
+    """Whether `line` ends with a secret's name, so that its value may stand on the next line."""
+    tail, last = line[-256:], None
+    for keyword in _KEYWORD.finditer(tail):
+        last = keyword
+    return last is not None and _ENDS_LINE.match(tail, last.end()) is not None and bool(_name_at(tail, last).level)
 
 
 def _name_at(shadow: str, keyword: re.Match[str]) -> _Name:
@@ -127,14 +150,21 @@ def _name_at(shadow: str, keyword: re.Match[str]) -> _Name:
     start = keyword.start() - (len(before) - len(before.rstrip(_NAME_CHARACTERS)))
     text = shadow[start : keyword.end()]
     level = sensitivity(text)
-    if level <= Sensitivity.WEAK or level is Sensitivity.TOKEN:
-        owner = _SPACED_OWNER.search(shadow, max(0, start - 12), start)
-        if owner and text.lower() in ("key", "keys", "token", "secret"):
-            level = Sensitivity.NORMAL
-    return _Name(text, start, keyword.end(), level)
+    spaced = text.lower() in ("key", "keys", "token", "secret") and _SPACED_OWNER.search(
+        shadow, max(0, start - 12), start
+    )
+    return _Name(text, start, keyword.end(), Sensitivity.NORMAL if spaced else level)
 
 
-def _span_after(text: str, name: _Name) -> Span | None:
+def _mask_for(text: str, name: _Name, value: Value) -> str:
+    """``***``, in quotes where a JSON number gives way to it."""
+    quote = re.match(QUOTE, text[name.end : name.end + 16])
+    is_json = quote is not None and not value.quoted and text[value.start : value.end].isdigit()
+    return f"{quote[0]}{MASK}{quote[0]}" if quote and is_json else MASK
+
+
+def _value_after(text: str, name: _Name) -> Value | None:
+    """The secret after `name`, if one follows in some notation."""
     after = _AFTER.match(text, name.end)
     if after is None:
         return None
@@ -146,21 +176,33 @@ def _span_after(text: str, name: _Name) -> Span | None:
     elif separator == ">":
         value = _element(text, name, after)
     elif separator:
-        value = _assigned(text, name, after, separator)
+        value = _assigned(text, name, after)
     else:
         value = _argument(text, name, after)
-    if value is None or value.end <= value.start or not _is_secret(text, name, value, separator):
-        return None
-    return Span(value.start, value.end, "name", MASK, name.start)
+    secret = value is not None and value.end > value.start and _is_secret(text, name, value, after)
+    return value if secret else None
 
 
-def _is_secret(text: str, name: _Name, value: Value, separator: str) -> bool:
-    if name.level is Sensitivity.TOKEN and separator in ("=", "%3d") and text[value.start] not in "{[(":
+def _is_secret(text: str, name: _Name, value: Value, after: re.Match[str]) -> bool:
+    content, separator = text[value.start : value.end], after["sep"] or ""
+    tight = (
+        separator.lower() in ("=", "%3d")
+        and not after["space"]
+        and text[after.end() : after.end() + 1] not in (" ", "\t")
+    )
+    if name.level is Sensitivity.TOKEN and tight:
         return True
-    content = text[value.start : min(value.end, value.start + 4096)]
+    if is_harmless(content, name.text, name.level, quoted=value.quoted):
+        return False
     if name.level is Sensitivity.WEAK:
-        return looks_secret(content) and not is_harmless(content, name.text, name.level, quoted=value.quoted)
-    return not is_harmless(content, name.text, name.level, quoted=value.quoted)
+        return looks_like_key(content) if "key" in name.text.lower() else looks_secret(content)
+    return not (not tight and not value.quoted and _shares_name(content, name))
+
+
+def _shares_name(content: str, name: _Name) -> bool:
+    """Whether an unquoted value is a variable called like the name: ``loaded_token = token``."""
+    bare, other = name.text.lower().rpartition(".")[2].strip("_-"), content.lower()
+    return name.level is not Sensitivity.STRONG and (bare.endswith(f"_{other}") or other.endswith(f"_{bare}"))
 
 
 def _skip(gap: re.Pattern[str], text: str, position: int) -> int:
@@ -172,13 +214,15 @@ def _opens_container(text: str, position: int) -> bool:
     return text[position : position + 1] in ("{", "[", "(") and text[position : position + 2] != "{{"
 
 
-def _assigned(text: str, name: _Name, after: re.Match[str], separator: str) -> Value | None:
+def _assigned(text: str, name: _Name, after: re.Match[str]) -> Value | None:
+    """``NAME=value``."""
     start = _skip(_GAP, text, after.end())
     if _opens_container(text, start):
         return None
-    value = value_at(text, start)
-    compared = separator in ("==", "===") and value is not None
-    return None if compared and not looks_secret(text[value.start : value.end]) else value  # type: ignore[union-attr]
+    value = encoded_value_at(text, start) if after["sep"].startswith("%") else value_at(text, start)
+    if value is not None and after["sep"] in ("==", "===") and not looks_secret(text[value.start : value.end]):
+        return None
+    return value
 
 
 def _mapped(text: str, name: _Name, after: re.Match[str]) -> Value | None:
@@ -187,84 +231,52 @@ def _mapped(text: str, name: _Name, after: re.Match[str]) -> Value | None:
     if annotation and not after["quote"]:
         return value_at(text, annotation.end())
     start = _skip(_GAP, text, after.end())
-    wrapped = _NEXT_LINE.match(text, start) if after["quote"] is None else re.compile(r"\s{0,64}").match(text, start)
-    if start < len(text) and text[start] in "\r\n":
-        if wrapped is None:
-            return None
-        start = wrapped.end()
-    if text[start : start + 1] in ("|", ">") and after["quote"] is None:
-        return _block(text, name, start)
-    if _opens_container(text, start):
+    if text[start : start + 1] in ("\r", "\n"):
+        start = _next_line(text, name, after, start)
+    if start < 0 or _opens_container(text, start):
         return None
+    if text[start : start + 1] in ("|", ">") and not after["quote"]:
+        line_start = start_of_line(text, name.start)
+        return block_at(text, start, indent_of(text[line_start : name.start])) or value_at(text, start)
     value = value_at(text, start)
-    if value is None or value.quoted or after["quote"]:
-        return value
-    return _plain(text, name, value)
+    return value if value is None or value.quoted or after["quote"] else _plain(text, name, value)
+
+
+def _next_line(text: str, name: _Name, after: re.Match[str], start: int) -> int:
+    """Where the value begins if it stands alone on the line after its name, else -1."""
+    if after["quote"]:
+        return _skip(_WIDE_GAP, text, start)
+    alone = _ALONE_ON_NEXT_LINE.match(text, start)
+    if alone is None:
+        return -1
+    at_start = not text[start_of_line(text, name.start) : name.start].strip(" \t-")
+    value = value_at(text, alone.end())
+    return alone.end() if at_start or (value and looks_secret(text[value.start : value.end])) else -1
 
 
 def _plain(text: str, name: _Name, value: Value) -> Value | None:
     """An unquoted value after ``name:``, which may also be the next word of a sentence."""
-    line_start = text.rfind("\n", 0, name.start) + 1
-    before = text[max(line_start, name.start - 200) : name.start].strip(" \t-*#")
-    last = text[value.end : end_of_line(text, value.end)].strip(" \t,;)]}.\"'`")[:1] in ("", "#")
+    before = text[max(start_of_line(text, name.start), name.start - 200) : name.start].strip(" \t-*#")
+    ends_line = text[value.end : end_of_line(text, value.end)].strip(" \t,;)]}.\"'`")[:1] in ("", "#")
     if name.level is Sensitivity.STRONG:
-        if not before and not last:
-            return Value(value.start, _end_of_scalar(text, value.start), quoted=False)
-        return value
+        return value if before or ends_line else scalar_at(text, value.start)
+    content = text[value.start : value.end]
     structural = not before or before[-1] in "{[(,;|&?="
-    return (
-        value
-        if (structural and last)
-        or (structural and name.level is not Sensitivity.TOKEN and not text[value.start : value.end].isalpha())
-        or looks_secret(text[value.start : value.end])
-        or (last and name.level is not Sensitivity.TOKEN)
-        else None
-    )
-
-
-def _end_of_scalar(text: str, start: int) -> int:
-    end = end_of_line(text, start)
-    comment = text.find(" #", start, end)
-    return start + len(text[start : end if comment < 0 else comment].rstrip())
-
-
-def _block(text: str, name: _Name, start: int) -> Value | None:
-    """The lines of a YAML block scalar: those indented deeper than its key."""
-    header = re.compile(r"[|>][+-]?\d?[+-]?[ \t]{0,16}(?:#[^\n]*)?\r?\n").match(text, start)
-    if header is None:
-        return value_at(text, start)
-    line_start = text.rfind("\n", 0, name.start) + 1
-    indent = len(text[line_start : name.start]) - len(text[line_start : name.start].lstrip(" \t-"))
-    position = end = header.end()
-    first = -1
-    while position < len(text):
-        line_end = text.find("\n", position)
-        line_end = len(text) if line_end < 0 else line_end
-        line = text[position:line_end]
-        if line.strip() and len(line) - len(line.lstrip(" \t")) <= indent:
-            break
-        if line.strip():
-            first = position + len(line) - len(line.lstrip(" \t")) if first < 0 else first
-            end = position + len(line.rstrip())
-        position = line_end + 1
-    return Value(first, end, quoted=False) if first >= 0 else None
+    word = content.isalpha() or name.level is Sensitivity.TOKEN
+    certain = looks_secret(content) or (structural and (ends_line or not word)) or (ends_line and not word)
+    return value if certain else None
 
 
 def _paired(text: str, name: _Name, after: re.Match[str]) -> Value | None:
     """``'--token', 'x'`` of an argument list and ``(b'x-api-key', b'x')`` of a header list."""
-    if not after["quote"]:
-        return None
     opening = text[max(0, name.start - 12) : name.start].rstrip("\"'`\\b")
-    if not name.is_flag and not opening.endswith("("):
+    if not after["quote"] or not (name.is_flag or opening.endswith("(")):
         return None
     value = value_at(text, _skip(_WIDE_GAP, text, after.end()))
-    if value is None or not value.quoted or text[value.start : value.start + 2] == "--":
+    if value is None or not value.quoted or text.startswith("--", value.start):
         return None
-    wordlike = (
-        text[value.start : value.end].replace("_", "").islower()
-        and text[value.start : value.end].replace("_", "").isalpha()
-    )
-    return None if wordlike and not name.is_flag else value
+    word = text[value.start : value.end].replace("_", "")
+    return None if word.islower() and word.isalpha() and not name.is_flag else value
 
 
 def _element(text: str, name: _Name, after: re.Match[str]) -> Value | None:
@@ -272,7 +284,7 @@ def _element(text: str, name: _Name, after: re.Match[str]) -> Value | None:
     if text[name.start - 1 : name.start] != "<" or after["quote"]:
         return None
     end = text.find("<", after.end(), after.end() + 4096)
-    return Value(after.end(), end, quoted=False) if end >= 0 else None
+    return Value(after.end(), end, quoted=True) if end >= 0 else None
 
 
 def _argument(text: str, name: _Name, after: re.Match[str]) -> Value | None:
@@ -280,27 +292,16 @@ def _argument(text: str, name: _Name, after: re.Match[str]) -> Value | None:
     statement = name.text.isupper() and _STATEMENT.search(text, max(0, name.start - 12), name.start)
     if not (name.is_flag or statement) or after["bracket"]:
         return None
-    start = _skip(_WIDE_GAP, text, after.end())
-    start = start if start > after.end() else _skip(_GAP, text, name.end)
+    start = _skip(_GAP, text, after.end("quote") if after["quote"] else name.end)
     if start == name.end or text[start : start + 1] in ("-", "|", "[", "]", ")"):
         return None
     value = value_at(text, start)
     if value is None or value.quoted:
         return value
     word = text[value.start : value.end]
-    metavar = word.isupper() and word.casefold().replace("-", "_").endswith(
-        name.text.strip("-").casefold().replace("-", "_")
-    )
-    return None if _PROSE.fullmatch(word) or metavar else value
+    return None if _SENTENCE.fullmatch(word) or _is_placeholder(word) else value
 
 
-_EXPECTS = re.compile(rf"(?:{QUOTE})?[\])]?[ \t]{{0,32}}(?::=|=>|={{1,3}}|:|,)?[ \t]{{0,32}}\\?[\r\n]{{1,2}}$")
-
-
-def expects_value(line: str) -> bool:
-    """Whether `line` ends with a secret's name, so that its value may stand on the next line."""
-    tail = line[-256:]
-    last = None
-    for last in _KEYWORD.finditer(tail):
-        pass
-    return last is not None and _EXPECTS.match(tail, last.end()) is not None and bool(_name_at(tail, last).level)
+def _is_placeholder(word: str) -> bool:
+    """Whether a word is the name of a variable as usage lines show it: ``--token HF_TOKEN``."""
+    return word.isupper() and sensitivity(word) >= Sensitivity.NORMAL

@@ -23,6 +23,7 @@ _FLAT = re.compile(
     r"[ \t]{0,16}(?:\\{1,8}[nr]|%0[AaDd]|&\#1[03];|&\#x[AaDd];|<br ?/?>)"  # a line break, escaped in some way
     r"|[\"'`,+\s]{0,24}(?=[A-Za-z0-9+/=]{16})"  # or the key right away
 )
+_HEADER = re.compile(r"\s*(?:[A-Z][A-Za-z-]{1,30}: .{0,512})?$")
 _KEY_RUN = re.compile(r"[A-Za-z0-9+/=]{16,}")
 
 QUIET_LINES = 20
@@ -53,7 +54,7 @@ class BlockLines:
 
     def takes(self, line: str) -> bool:
         """Whether `line`, which holds no END, still belongs to the block."""
-        self._seen += 1
+        self._seen += not _HEADER.match(line)
         self._quiet = 0 if holds_key_material(line) else self._quiet + 1
         self.is_key = self.is_key or self._quiet == 0
         return self._quiet <= QUIET_LINES if self.is_key else self._seen < _LOOK_AHEAD

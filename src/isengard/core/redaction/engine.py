@@ -5,12 +5,14 @@ It knows nothing of lines, streams or nested values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from isengard.core.redaction.known import KnownValues
 from isengard.core.redaction.prefilter import Prefilter
 from isengard.core.redaction.rules import Rule, Segment, Shape
 from isengard.core.redaction.spans import Span, cut, merge
+from isengard.core.redaction.views import View, uncoloured, with_real_lines
 
 _SHORTEST = 5
 """No secret with its prefix or name is shorter."""
@@ -43,9 +45,26 @@ class Engine:
 
     def spans(self, segment: str) -> list[Span]:
         """What to mask in `segment`, in order."""
-        seen = Segment(segment)
-        indices = self._always.union(self._prefilter.rules_for(segment))
-        return merge(span for index in sorted(indices) for span in self._rules[index].find(seen))
+        return merge(chain(self._found(segment), self._found_without_colours(segment), self._found_over_lines(segment)))
+
+    def _found(self, text: str) -> Iterator[Span]:
+        seen = Segment(text)
+        for index in sorted(self._always.union(self._prefilter.rules_for(text))):
+            yield from self._rules[index].find(seen)
+
+    def _found_without_colours(self, text: str) -> Iterator[Span]:
+        view = uncoloured(text)
+        if view:
+            for span in self._found(view.text):
+                yield _in_original(span, view)
+
+    def _found_over_lines(self, text: str) -> Iterator[Span]:
+        """What only shows when an escaped line feed is taken for a real one: YAML, netrc and commands in a string."""
+        view = with_real_lines(text)
+        if view:
+            for span in self._found(view.text):
+                if view.change_within(span.reach, span.end) >= 0:
+                    yield _in_original(span, view)
 
     def mask(self, segment: str) -> str:
         """`segment` with its secrets masked; the same object if there are none."""
@@ -61,3 +80,7 @@ class Engine:
     def begins_token(self, word: str) -> bool:
         """Whether `word` holds the beginning of some vendor's token."""
         return any(isinstance(self._rules[index], Shape) for index in self._prefilter.rules_for(word))
+
+
+def _in_original(span: Span, view: View) -> Span:
+    return Span(view.start(span.start), view.end(span.end), span.kind, span.mask, view.start(span.reach))

@@ -23,8 +23,7 @@ _AUTHORIZATION = re.compile(
 )
 _REST_SCHEMES = frozenset({"digest", "oauth", "hawk", "aws4-hmac-sha256"})
 _CREDENTIAL = re.compile(r"[^\s\"'`<>,;&\\\x00-\x1f]+")
-_REST = re.compile(r"[^\r\n\"'`\\\x00-\x08\x0e-\x1f]+")
-_QUOTED_REST = re.compile(r"(?:[^\r\n\"'`\\\x00-\x08\x0e-\x1f]|\\{1,8}[\"'](?=[A-Za-z0-9]))+|")
+_PARAMETERS = re.compile(r"(?:[\w-]{1,64}+=(?:\\{0,15}[\"'][^\"'\\\r\n]*+\\{0,15}[\"']|[^\s,\"'\\]++)[, \t]*+)++")
 
 
 class Authorization:
@@ -37,7 +36,7 @@ class Authorization:
         text = segment.text
         for header in _AUTHORIZATION.finditer(text):
             scheme = (header[1] or "").lower()
-            pattern = _REST if scheme in _REST_SCHEMES else _CREDENTIAL
+            pattern = _PARAMETERS if scheme in _REST_SCHEMES else _CREDENTIAL
             value = pattern.match(text, header.end())
             if value and not is_harmless(value[0], "authorization", Sensitivity.STRONG, quoted=False):
                 yield Span(value.start(), value.end(), "authorization", MASK, header.start())

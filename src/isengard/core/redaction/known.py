@@ -21,8 +21,8 @@ from ahocorasick_rs import AhoCorasick
 from isengard.core.redaction.names import Sensitivity, names_a_secret
 from isengard.core.redaction.rules import Segment
 from isengard.core.redaction.spans import MARK, Span
-from isengard.core.redaction.squeeze import Squeezed
 from isengard.core.redaction.values import is_harmless
+from isengard.core.redaction.views import FILLING, INDENTED_BREAK, LINE_BREAK, View
 
 SHORTEST = 8
 """Known values shorter than this many characters are left alone."""
@@ -101,6 +101,7 @@ def _shell_forms(text: str) -> Iterator[str]:
     yield text.replace("'", r"'\''")
     yield re.sub(r"([\"$`\\])", r"\\\1", text)
     yield re.sub(r"([^A-Za-z0-9_@%+=:,./-])", r"\\\1", text)
+    yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", text)
     yield text.replace("\\", "\\\\").replace("'", r"\'")
 
 
@@ -175,18 +176,21 @@ class KnownValues:
         forms = sorted({form for value in self._values for form in spellings(value)})
         self.literals = tuple(sorted(set(chain.from_iterable(map(_tiles, forms)))))
         self._automaton = AhoCorasick(forms)
+        bare = {FILLING.sub("", form) for form in forms}
+        self._bare_automaton = AhoCorasick(sorted(form for form in bare if len(form) >= SHORTEST))
 
     def find(self, segment: Segment) -> Iterator[Span]:
-        """Every spelling in the segment, looked for with line breaks taken out."""
-        yield from self._occurrences(segment.text)
-        squeezed = Squeezed(segment.text)
-        if squeezed.breaks:
-            for span in self._occurrences(squeezed.text):
-                yield Span(squeezed.start(span.start), squeezed.end(span.end), span.kind, span.mask)
-
-    def _occurrences(self, text: str) -> Iterator[Span]:
-        for _, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
+        """Every spelling in the segment, also broken over lines."""
+        for start, end in _occurrences(self._automaton, segment.text):
             yield Span(start, end, "known-value", MARK)
+        if "\n" in segment.text or "\\" in segment.text:
+            yield from self._broken(segment.text, LINE_BREAK, self._automaton)
+            yield from self._broken(segment.text, FILLING, self._bare_automaton)
+
+    def _broken(self, text: str, pattern: re.Pattern[str], automaton: AhoCorasick) -> Iterator[Span]:
+        view = View(text, pattern)
+        for start, end in _occurrences(automaton, view.text):
+            yield Span(view.start(start), view.end(end), "known-value", MARK)
 
     @cached_property
     def _beginnings(self) -> dict[str, list[str]]:
@@ -200,15 +204,23 @@ class KnownValues:
 
     def may_continue(self, text: str) -> bool:
         """Whether `text` ends within a known value, so that the next line may hold the rest of it."""
-        tail = text[-16:].rstrip(_LINE_END)
-        if tail and tail[-1] not in self._last_characters:
+        tail = text[-64:]
+        if not {tail.rstrip("\r\n")[-1:], tail.rstrip(_LINE_END)[-1:]} & self._last_characters:
             return False
-        squeezed = Squeezed(text[-_TAIL:]).text.rstrip(_LINE_END)
-        return any(squeezed.endswith(beginning) for beginning in self._beginnings.get(squeezed[-3:], ()))
+        return any(self._ends_within(View(text[-_TAIL:], pattern).text) for pattern in (LINE_BREAK, INDENTED_BREAK))
+
+    def _ends_within(self, text: str) -> bool:
+        ends = (text.rstrip("\r\n"), text.rstrip(_LINE_END))
+        return any(end.endswith(part) for end in ends for part in self._beginnings.get(end[-3:], ()))
 
     @cached_property
     def _last_characters(self) -> frozenset[str]:
         return frozenset(ending[-1] for ending in self._beginnings)
+
+
+def _occurrences(automaton: AhoCorasick, text: str) -> Iterator[tuple[int, int]]:
+    for _, start, end in automaton.find_matches_as_indexes(text, overlapping=True):
+        yield start, end
 
 
 def _is_searchable(line: str) -> bool:

@@ -9,9 +9,8 @@ from isengard.core.redaction.blocks import BEGIN, END, BlockLines
 from isengard.core.redaction.engine import Engine
 
 _YAML_BLOCK = re.compile(r"[|>][+-]?\d?[+-]?[ \t]{0,16}(?:#[^\n]{0,200})?[\r\n]{1,2}$")
-_NETRC = re.compile(
-    r"\s{0,32}(?:machine\s+\S{1,200}|default|login\s+\S{1,200}|account\s+\S{1,200})(?:\s+login\s+\S{1,200})?\s*$"
-)
+_YAML_LIST = re.compile(r"(?i)(?:keys|tokens|passwords|credentials)[\"']?[ \t]{0,8}:[ \t]{0,16}[\r\n]{1,2}$")
+_NETRC = re.compile(r"(?<![A-Za-z0-9])(?:machine|login|account)[ \t]{1,8}\S{1,200}[ \t]{0,16}[\r\n]{1,2}$")
 _LAST_WORD = re.compile(r"[A-Za-z0-9_.~+/=-]{8,600}[\"'`\\]{0,2}[\r\n]{1,2}$")
 
 
@@ -45,7 +44,10 @@ class Continuation:
         if self._engine.is_clean(line):
             return False
         return (
-            self._opens_yaml(line) or expects_value(line) or self._ends_in_token(line) or _NETRC.match(line) is not None
+            self._opens_yaml(line)
+            or expects_value(line)
+            or self._ends_in_token(line)
+            or _NETRC.search(line[-256:]) is not None
         )
 
     def _in_block(self, line: str) -> bool:
@@ -58,6 +60,9 @@ class Continuation:
         return self._block is not None
 
     def _opens_yaml(self, line: str) -> bool:
+        if _YAML_LIST.search(line[-256:]) and expects_value(line):
+            self._indent = len(line) - len(line.lstrip(" \t")) - 1  # a list may stand as deep as its key
+            return True
         if _YAML_BLOCK.search(line[-256:]) and expects_value(_YAML_BLOCK.sub("\n", line[-600:])):
             self._indent = len(line) - len(line.lstrip(" \t-"))
             return True
@@ -70,6 +75,6 @@ class Continuation:
 
 def _opens_block(line: str) -> bool:
     last = None
-    for last in BEGIN.finditer(line):
-        pass
+    for marker in BEGIN.finditer(line):
+        last = marker
     return last is not None and line[last.end() :].strip() == ""

@@ -29,120 +29,59 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 _PASSWORDS = ("password", "passwd", "passphrase", "passwort", "passcode", "pwd", "sshpass", "passwords")
 _NORMAL_ENDS = ("secret", "token", "apikey", "apikeys", "accesskey", "secretkey", "privatekey", "authkey", "accountkey")
-_NORMAL_WORDS = frozenset(
-    [
-        "secrets",
-        "credential",
-        "credentials",
-        "authorization",
-        "connectionstring",
-        "sessionid",
-        "phpsessid",
-        "jsessionid",
-        "masterkey",
-        "sharedkey",
-        "signingkey",
-        "encryptionkey",
-        "subscriptionkey",
-        "licensekey",
-        "sastoken",
-    ]
+
+
+def _table(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_NORMAL_WORDS = _table(
+    """
+    secrets credential credentials authorization connectionstring sessionid phpsessid jsessionid masterkey sharedkey
+    signingkey encryptionkey subscriptionkey licensekey sastoken
+    """
 )
-_WEAK_WORDS = frozenset(["auth", "pass", "pat", "jwt", "bearer", "psk", "sas", "otp", "cred", "creds", "cookie"])
+_WEAK_WORDS = _table("auth pass pat jwt bearer psk sas otp cred creds cookie")
 
-_TOKENIZER = frozenset(
-    [
-        "pad",
-        "eos",
-        "bos",
-        "unk",
-        "mask",
-        "sep",
-        "cls",
-        "sot",
-        "eot",
-        "image",
-        "video",
-        "audio",
-        "vision",
-        "placeholder",
-        "initializer",
-        "instance",
-        "class",
-        "trigger",
-        "prompt",
-        "special",
-        "added",
-        "special",
-        "stop",
-        "start",
-        "end",
-        "word",
-        "sub",
-        "first",
-        "last",
-        "next",
-        "previous",
-        "new",
-        "control",
-        "boi",
-        "eoi",
-        "fim",
-        "prefix",
-        "suffix",
-        "middle",
-    ]
+_TOKENIZER = _table(
+    """
+    pad eos bos unk mask sep cls sot eot eod bod eof boi eoi fim image img video audio vision speech placeholder
+    initializer instance class trigger prompt special added stop start end word sub first last next previous new control
+    prefix suffix middle delimiter break lang language patch tile utterance register newline space blank separator per
+    to num dummy avg max min total multi single tik de pre query time
+    """
 )
-"""What stands before ``_token`` where it is a piece of text and no credential."""
+"""What stands before ``_token`` where it is a piece of text, or a number of them, and no credential."""
 
-_PLURAL_OWNERS = frozenset(["api", "access", "auth", "refresh", "secret", "bearer", "bot"])
+_PLURAL_OWNERS = _table("api access auth refresh secret bearer bot")
 
-_KEY_OWNERS = frozenset(
-    "api access secret private auth account storage encryption decryption signing master shared service subscription "
-    "license session consumer deploy webhook admin root crypto aes rsa hmac jwt ssh gpg pgp tls ssl client app "
-    "application "
-    # vendors whose variable is simply <VENDOR>_KEY
-    "openai anthropic hf huggingface wandb kaggle fal ngc civitai replicate runpod gemini google azure aws github "
-    "gitlab slack stripe sendgrid twilio mistral cohere groq together perplexity pinecone langsmith langfuse comet "
-    "neptune clearml deepseek xai nvidia modal vastai elevenlabs stability bfl fireworks openrouter datadog sentry "
-    "tailscale cloudflare digitalocean heroku vault supabase firebase algolia mapbox mailgun telegram discord ngrok s3 "
-    "r2 b2 minio snowflake databricks apim".split()
+_KEY_OWNERS = _table(
+    """
+    api access secret private auth account storage encryption decryption signing master shared service subscription
+    license session consumer deploy webhook admin root crypto aes rsa hmac jwt ssh gpg pgp tls ssl client app apim
+    application
+    """
 )
 
-_PASS_OWNERS = frozenset(
-    [
-        "db",
-        "database",
-        "smtp",
-        "imap",
-        "user",
-        "mysql",
-        "redis",
-        "ftp",
-        "sftp",
-        "mail",
-        "email",
-        "admin",
-        "root",
-        "sudo",
-        "proxy",
-        "ssh",
-        "key",
-        "postgres",
-        "pg",
-        "rabbitmq",
-        "mqtt",
-        "http",
-        "auth",
-        "login",
-        "client",
-        "cert",
-        "keystore",
-        "truststore",
-        "broker",
-        "registry",
-        "sasl",
-    ]
+_KEY_VENDORS = _table(
+    """
+    openai anthropic hf huggingface wandb kaggle fal ngc civitai replicate runpod gemini google azure aws github gitlab
+    slack stripe sendgrid twilio mistral cohere groq together perplexity pinecone langsmith langfuse comet neptune
+    clearml deepseek xai nvidia modal vastai elevenlabs stability bfl fireworks openrouter datadog sentry tailscale
+    cloudflare digitalocean heroku vault supabase firebase algolia mapbox mailgun telegram discord ngrok s3 r2 b2 minio
+    snowflake databricks
+    """
+)
+"""Vendors whose variable is simply ``<VENDOR>_KEY``."""
+
+KEY_OWNERS = _KEY_OWNERS | _KEY_VENDORS
+"""What stands before ``key`` where it is a credential."""
+
+_PASS_OWNERS = _table(
+    """
+    db database smtp imap user mysql redis ftp sftp mail email admin root sudo proxy ssh key postgres pg rabbitmq mqtt
+    http auth login client cert keystore truststore broker registry sasl
+    """
 )
 
 
@@ -191,7 +130,7 @@ def _of_key(name: str, words: list[str]) -> Sensitivity:
     if words[-1] == "id":
         return Sensitivity.NORMAL if words[-3:-1] in (["access", "key"], ["private", "key"]) else Sensitivity.NONE
     owner = words[-2] if len(words) > 1 else ""
-    if owner in _KEY_OWNERS:
+    if owner in KEY_OWNERS:
         return Sensitivity.NORMAL
     return Sensitivity.WEAK if owner and name.isupper() else Sensitivity.NONE
 

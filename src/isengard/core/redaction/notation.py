@@ -1,6 +1,6 @@
-r"""Notation: where the value after a name begins and ends, in the notations in which names and values are written.
+r"""Notation: where a value begins and ends, in the notations in which names and values are written.
 
-Knows quotes (also escaped once, twice, as entities and percent-encoded), separators and line ends; judges nothing.
+Knows quotes (also escaped once, twice, as entities and percent-encoded), line ends and indentation; judges nothing.
 """
 
 from __future__ import annotations
@@ -9,16 +9,19 @@ import re
 from dataclasses import dataclass
 
 QUOTE = r"(?:\\{0,15}[\"'`]|\\{1,8}u002[27]|&quot;|&apos;|&\#0?39;|&\#x27;|&\#34;|&\#x22;|%2[27])"
+"""A quotation mark in any spelling."""
 
-_QUOTE = re.compile(QUOTE)
 _OPENING = re.compile(rf"(?:[bBrRuUfF]{{1,2}}(?=[\\\"']))?({QUOTE})")
 _UNQUOTED = re.compile(
-    r"(?:[^\s&\"'`\\<%\x00-\x1f]"
-    r"|<(?!/)|%(?!26|22|27|0[AaDd])|&(?=\#?\w{1,6};(?<!&quot;))(?!quot;|apos;|\#0?39;|\#x27;|\#34;|amp;)"
-    r"|\\(?!\\{0,15}(?:[\"'`]|[nrt](?![a-z])|n|u00[012]|x1b|x0a))"
-    r"|[\"'`](?=[^\s,;)\]}:>\\&|]))+"
+    r"(?:[^\s&\"'`\\<\x00-\x1f]"
+    r"|<(?!/)"
+    r"|&(?=(?:lt|gt);)"
+    r"|\\(?!\\{0,15}(?:[\"'`]|[rt](?![a-z])|n|u00[012]|x1b|x0a))"
+    r"|[\"'`](?=[^\s,;)\]}:>\\&|.]))+"
 )
+_ENCODED = re.compile(r"(?:[^\s&\"'`\\<>%\x00-\x1f]|%(?!26|22|27|0[AaDd]|7[Dd]|2[Cc]))+")
 _TRAILING = ",;)]}.:!?"
+_BLOCK_HEADER = re.compile(r"[|>][+-]?\d?[+-]?[ \t]{0,16}(?:#[^\n]{0,200})?\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +34,20 @@ class Value:
 
 
 def end_of_line(text: str, position: int) -> int:
-    """Where the line that holds `position` ends, before its line feed."""
+    """Where the line that holds `position` ends, before its line break."""
     end = text.find("\n", position)
     end = len(text) if end < 0 else end
     return end - 1 if end > position and text[end - 1] == "\r" else end
+
+
+def start_of_line(text: str, position: int) -> int:
+    """Where the line that holds `position` starts."""
+    return text.rfind("\n", 0, position) + 1
+
+
+def indent_of(line: str) -> int:
+    """How far a line is indented; a YAML dash counts as indentation."""
+    return len(line) - len(line.lstrip(" \t-"))
 
 
 def value_at(text: str, position: int) -> Value | None:
@@ -49,8 +62,17 @@ def value_at(text: str, position: int) -> Value | None:
     return Value(position, end, quoted=False) if end > position else None
 
 
+def encoded_value_at(text: str, position: int) -> Value | None:
+    """The value that begins at `position` in percent-encoded text, where ``%26`` ends it as ``&`` does."""
+    opening = _OPENING.match(text, position)
+    if opening:
+        return value_at(text, position)
+    encoded = _ENCODED.match(text, position)
+    return Value(position, encoded.end(), quoted=False) if encoded else None
+
+
 def _without_trailing(value: str) -> str:
-    """`value` without punctuation that belongs to the sentence or structure around it: no bracket it opens itself."""
+    """`value` without the punctuation of the sentence or structure around it; brackets it opens itself stay closed."""
     stripped = value.rstrip(_TRAILING)
     if stripped != value and any(bracket in stripped for bracket in "{[("):
         return value.rstrip(",;.:")
@@ -78,3 +100,30 @@ def _closing_at_level(text: str, position: int, limit: int, quote: str) -> int:
             return end - min(backslashes, level)
         end = text.find(mark, end + 1, limit)
     return limit
+
+
+def scalar_at(text: str, start: int) -> Value:
+    """The plain YAML scalar that begins at `start`: the rest of its line but a comment."""
+    end = end_of_line(text, start)
+    comment = text.find(" #", start, end)
+    return Value(start, start + len(text[start : end if comment < 0 else comment].rstrip()), quoted=False)
+
+
+def block_at(text: str, start: int, indent: int) -> Value | None:
+    """The lines of the YAML block scalar whose header is at `start`: those indented deeper than `indent`."""
+    header = _BLOCK_HEADER.match(text, start)
+    if header is None:
+        return None
+    first, end, position = -1, header.end(), header.end()
+    while position < len(text):
+        line_end = text.find("\n", position)
+        line_end = len(text) if line_end < 0 else line_end
+        line = text[position:line_end]
+        depth = len(line) - len(line.lstrip(" \t"))
+        if line.strip():
+            if depth <= indent:
+                break
+            first = position + depth if first < 0 else first
+            end = position + len(line.rstrip())
+        position = line_end + 1
+    return Value(first, end, quoted=False) if first >= 0 else None

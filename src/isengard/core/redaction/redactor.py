@@ -13,7 +13,9 @@ from typing import Any
 
 from isengard.core.redaction.assignments import Assignments
 from isengard.core.redaction.blocks import KeyBlocks
+from isengard.core.redaction.commands import CommandPasswords, NetrcPasswords
 from isengard.core.redaction.engine import Engine
+from isengard.core.redaction.groups import DescribedValues, Groups
 from isengard.core.redaction.headers import Authorization, BareCredentials, Cookies
 from isengard.core.redaction.known import KnownValues
 from isengard.core.redaction.nested import NestedValues
@@ -36,6 +38,10 @@ DEFAULT: tuple[Rule, ...] = (
     Cookies(),
     BareCredentials(),
     Assignments(),
+    Groups(),
+    DescribedValues(),
+    CommandPasswords(),
+    NetrcPasswords(),
 )
 """The rules that are always on."""
 

@@ -17,7 +17,7 @@ from isengard.core.redaction.spans import MARK, Span
 _BOUNDARY = re.compile(
     r"\x1b\[[0-9;:?]{0,32}[A-Za-z]"  # an ANSI code
     r"|\\{1,8}(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|033|[nrtbfve])(?:\[[0-9;:?]{0,32}[A-Za-z](?![A-Za-z0-9]{0,2}[/\\]))?"
-    r"|%(?:25)?[0-9A-Fa-f]{2}"
+    r"|%(?:25)?(?!3[Aa]AA)[0-9A-Fa-f]{2}"  # but not the colon in a Telegram token
 )
 
 

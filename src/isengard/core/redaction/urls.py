@@ -15,7 +15,9 @@ from isengard.core.redaction.values import looks_secret
 _SCHEME = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,30}://")
 _AUTHORITY = re.compile(r"[^/\s\"'<>`\\]{0,2048}")
 _SLASHED = re.compile(r"[^\s\"'<>`\\]{0,256}")
-_PLACEHOLDER = re.compile(r"\*+|\$\{[^{}]*\}|\$[A-Za-z_]\w*|<[^<>]*>|\{[^{}]*\}|%s|\*\*\*REDACTED\*\*\*")
+_PLACEHOLDER = re.compile(
+    r"\*+|\$\{[^{}]*\}|\$(?:[A-Z_][A-Z0-9_]*|[a-z_]+)|<[^<>]*>|\{[^{}]*\}|%s|\*\*\*REDACTED\*\*\*"
+)
 
 
 class UrlCredentials:

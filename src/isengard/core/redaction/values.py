@@ -1,4 +1,4 @@
-"""Values: what after a secret's name is plainly no secret (null, a number, ``${VAR}``), and what looks like one.
+"""Values: what after a secret's name is plainly no secret (null, a number, ``${VAR}``, code), and what looks like one.
 
 Judges single values; finds nothing by itself.
 """
@@ -9,48 +9,74 @@ import re
 
 from isengard.core.redaction.names import Sensitivity
 
+_LONGEST = 4_096
+"""Characters of a value that are looked at."""
+
 _NOTHING = re.compile(
-    r"(?:none|null|nil|true|false|undefined|nan|n/a|yes|no|on|off|unset|missing|required|optional|invalid|empty|hidden"
-    r"|redacted|\[redacted\]|not|is|was|must|should|set|found|\*+|x{3,}|\.{3,}|…|•+|-+|_+)",
+    r"none|null|nil|true|false|undefined|nan|n/a|yes|no|on|off|unset|missing|required|optional|invalid|empty|hidden"
+    r"|redacted|\[redacted\]|not|is|was|must|should|set|found|expired|expected"
+    r"|\*+|x{3,}|[a-z]{0,8}[_-]?(?:\.{3,}|…)|•+|-+|_+|your[ _-].*|.*[_-]here",
     re.IGNORECASE,
 )
-_TYPE = re.compile(r"(?:str|string|bytes|int|bool|float|Any|SecretStr|Secret|Optional|Union|object)\b(?:\[.*|\s*\|.*)?")
-_NUMBER = re.compile(r"[-+]?(?:\d{1,12}|\d{0,12}\.\d{1,20}|\d+(?:\.\d*)?[eE][-+]?\d{1,3})")
+_TYPE = re.compile(
+    r"(?:str|string|bytes|int|bool|float|any|secretstr|secret|optional|union|object|list|dict|tuple|set|frozenset"
+    r"|annotated|literal|callable|path|sequence|mapping|type)(?:\[.*|\s*\|.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_NUMBER = re.compile(r"[-+]?(?:\d{1,12}|\d{0,12}\.\d{1,20}|\d{1,20}(?:\.\d{0,20})?[eE][-+]?\d{1,3})%?")
 _REFERENCE = re.compile(
-    r"\$\{[^{}]*\}|\$[A-Za-z_]\w*|\$\([^()]*\)?|\{\{.{0,200}\}\}|\{[A-Za-z_]\w*\}|%[A-Za-z_]\w*%|%s|%\(\w+\)s"
-    r"|<[^<>]{0,200}>|os\.environ.*|os\.getenv.*|getenv.*|getpass.*"
+    r"\$\{[^{}]*\}|\$(?:env:)?(?:[A-Z_][A-Z0-9_]*|[a-z_]+)|\$\([^()]*\)?|\$\{\{.*\}\}|\{\{.*\}\}|f?\{[^{}\"]*\}|%[A-Za-z_]\w*%|%s|%\(\w+\)s"
+    r"|<[^<>]*>|!(?:vault|secret|env|ref|sub)\b.*|(?:os\.environ|os\.getenv|getenv|process\.env|getpass|secrets\.)\b.*",
+    re.DOTALL,
 )
-_CODE = re.compile(r"(?:[A-Za-z_]\w{0,80}\.){1,8}([A-Za-z_]\w{0,80})(?:\(\))?")
+_WORD = (
+    r"(?:_{0,2}[a-z][a-z_]{0,60}(?:_?\d{1,2}){0,2}(?:_[a-z]{1,20}){0,2}|(?:[A-Z][a-z]{1,20}){1,6}|[A-Z][A-Z_]{1,60})"
+)
+_PATH = re.compile(rf"{_WORD}(?:\.{_WORD}){{0,8}}(?:\(\))?")
+_EXPRESSION = re.compile(rf"{_WORD}(?:\.{_WORD}){{0,8}}[(\[].*", re.DOTALL)
+_METHOD = re.compile(rf"(?:{_WORD}\.){{1,8}}{_WORD}\(.*", re.DOTALL)
 _KEY_FILE = re.compile(
-    r"(?:~|\.{0,2}|[A-Za-z]:)[/\\].{0,400}(?:\.[a-z0-9]{1,5}|id_[a-z0-9]+)|[\w.-]+\.(?:json|pem|key|p12|ppk)"
+    r"(?:~|\.{0,2}|[A-Za-z]:)[/\\][^\s\"']{0,400}(?:\.[a-z0-9]{1,5}|id_[a-z0-9]{1,12})|[\w.-]{1,200}\.(?:json|pem|key|p12|ppk)"
 )
-_SPECIAL_TEXT = re.compile(r"<[^<>]*>|\[[A-Z_]+\]|</?s>")
+_SEPARATED = re.compile(r"[\s./\\:=,;()\[\]{}<>]")
 
 
 def is_harmless(value: str, name: str, level: Sensitivity, *, quoted: bool) -> bool:
     """Whether `value`, found after `name` of `level`, is plainly no secret."""
-    if not value or _REFERENCE.fullmatch(value) or _NOTHING.fullmatch(value):
+    value = value[:_LONGEST]
+    if not value or _NOTHING.fullmatch(value) or _REFERENCE.fullmatch(value):
         return True
-    if level is not Sensitivity.STRONG and _NUMBER.fullmatch(value):
+    if level is not Sensitivity.STRONG and (
+        _NUMBER.fullmatch(value) or (len(value) <= 2 and level is not Sensitivity.TOKEN)
+    ):
         return not (quoted and len(value) > 5)
-    return (not quoted and _is_code(value, name)) or _names_a_file(value, name)
-
-
-def _is_code(value: str, name: str) -> bool:
-    """Whether an unquoted `value` is source code: a type, the variable of the same name, ``self.api_key``."""
-    if _TYPE.fullmatch(value) or value.casefold() == name.casefold().lstrip("-"):
+    if _names_a_place(value, name):
         return True
-    path = _CODE.fullmatch(value)
-    return path is not None and path[1].casefold().endswith(name.casefold().lstrip("-_"))
+    return not quoted and is_code(value, name, level)
 
 
-def _names_a_file(value: str, name: str) -> bool:
-    lowered = name.casefold()
-    return lowered.endswith(("key", "credentials", "credential")) and _KEY_FILE.fullmatch(value) is not None
+def is_code(value: str, name: str, level: Sensitivity) -> bool:
+    """Whether an unquoted `value` is source code: a type, a call, ``self.api_key``, the variable of the same name."""
+    bare, path = name.casefold().lstrip("-").rpartition(".")[2].strip("_"), value.casefold()
+    if _TYPE.fullmatch(value) or path == bare:
+        return True
+    if _PATH.fullmatch(value) and ("." in value or value.endswith("()")):
+        return level is not Sensitivity.STRONG or path.removesuffix("()").endswith(bare)
+    return _METHOD.fullmatch(value) is not None or (
+        level is not Sensitivity.STRONG and _EXPRESSION.fullmatch(value) is not None
+    )
+
+
+def _names_a_place(value: str, name: str) -> bool:
+    """Whether a key's or credential's value is only the name of its file, or `PWD` is what shells call it."""
+    if name in ("PWD", "OLDPWD"):
+        return value.startswith(("/", "~"))
+    return name.casefold().endswith(("key", "credentials", "credential")) and _KEY_FILE.fullmatch(value) is not None
 
 
 def looks_secret(value: str) -> bool:
-    """Whether `value` has the mixture of characters that made-up words, paths and figures lack."""
+    """Whether `value` has the mixture of characters that words, paths and figures lack."""
+    value = value[:_LONGEST]
     if len(value) < 6 or "://" in value or _NUMBER.fullmatch(value) or _KEY_FILE.fullmatch(value):
         return False
     digits = sum(character.isdigit() for character in value)
@@ -58,4 +84,12 @@ def looks_secret(value: str) -> bool:
     if digits and letters:
         return True
     mixed = value.lower() != value != value.upper() and not value.istitle()
-    return (mixed and len(value) >= 16) or (digits + letters < len(value) and len(value) >= 12 and "/" not in value)
+    symbols = digits + letters < len(value.rstrip(".,;:!?"))
+    return (mixed and len(value) >= 16) or (symbols and len(value) >= 12 and not _SEPARATED.search(value))
+
+
+def looks_like_key(value: str) -> bool:
+    """Whether `value` is one long run in which letters and digits are mixed, as a generated key is."""
+    if len(value) < 16 or _SEPARATED.search(value):
+        return False
+    return any(character.isdigit() for character in value) and any(character.isalpha() for character in value)

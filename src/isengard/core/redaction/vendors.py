@@ -112,7 +112,7 @@ VENDORS: tuple[Shape, ...] = (
     _shape("sendgrid-key", "sg.", r"SG\.", rf"{_W}{{16,}}\.{_W}{{16,}}"),
     _shape("mailgun-key", "key-", r"key-", r"[0-9a-f]{32}(?![A-Za-z0-9])"),
     _shape("brevo-key", "xkeysib-", r"xkeysib-", r"[0-9a-f]{40,}(?:-[A-Za-z0-9]+)?"),
-    _shape("telegram-token", ":aa", r"[0-9]{8,10}:AA", rf"{_W}{{32,}}"),
+    _shape("telegram-token", ":aa %3aaa", r"[0-9]{8,10}(?::|%3[Aa])AA", rf"{_W}{{32,}}"),
     _shape("square-token", "sq0", r"sq0[a-z]{3}-", rf"{_W}{{20,}}"),
     _shape("shopify-token", "shp", r"shp(?:at|ca|pa|ss)_", r"[0-9a-fA-F]{32}"),
     _shape("tailscale-key", "tskey-", r"tskey-", r"[A-Za-z0-9-]{10,}", _has_digit),

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from isengard.core.redaction.rules import Segment, Shape
 from isengard.core.redaction.spans import MARK, Span
-from isengard.core.redaction.squeeze import Squeezed
+from isengard.core.redaction.views import INDENTED_BREAK, View
 
 _RUN = re.compile(r"[A-Za-z0-9]+")
 
@@ -31,33 +31,30 @@ class WrappedShapes:
         """Tokens with at least one break in them."""
         if "\n" not in segment.text:
             return
-        squeezed = Squeezed(segment.text)
-        if not squeezed.breaks:
-            return
-        joined = Segment(squeezed.text)
-        lowered = squeezed.text.lower()
+        view = View(segment.text, INDENTED_BREAK)
+        joined, lowered = Segment(view.text), view.text.lower()
         for shape in self._shapes:
             if any(literal in lowered for literal in shape.literals):
-                yield from _broken(shape, joined, squeezed)
+                yield from _broken(shape, joined, view)
 
 
-def _broken(shape: Shape, joined: Segment, squeezed: Squeezed) -> Iterator[Span]:
+def _broken(shape: Shape, joined: Segment, view: View) -> Iterator[Span]:
     for span in shape.find(joined):
-        place = squeezed.broken(span.reach, span.end)
+        place = view.change_within(span.reach, span.end)
         if place < 0:
             continue
         head = Segment(joined.text[max(0, span.reach - 1) : place])
         complete = any(True for _ in shape.find(head))
-        end = _random_end(joined.text, place, span.end, squeezed) if complete else span.end
+        end = _random_end(joined.text, place, span.end, view) if complete else span.end
         if end > place:
-            yield Span(squeezed.start(span.start), squeezed.end(end), shape.kind, MARK, squeezed.start(span.reach))
+            yield Span(view.start(span.start), view.end(end), shape.kind, MARK, view.start(span.reach))
 
 
-def _random_end(text: str, place: int, end: int, squeezed: Squeezed) -> int:
+def _random_end(text: str, place: int, end: int, view: View) -> int:
     """How far a complete token goes on after the break at `place`: over lines whose first run looks random."""
     reached = place
     while place >= 0:
-        following = squeezed.broken(place, end)
+        following = view.change_within(place, end)
         part = text[place : end if following < 0 else following]
         run = max(_RUN.findall(part) or [""], key=len)
         if len(run) < 12 or not _looks_random(run):
