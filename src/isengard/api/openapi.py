@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
@@ -12,6 +13,7 @@ from isengard import __version__
 from isengard.api.router import api_router
 from isengard.api.schemas.stream import FRAMES
 
+router = APIRouter()
 DESCRIPTION = (
     'Launches LoRA trainings, records what happens in them, shows it live. Errors are `{"detail": "…"}`. '
     "Every answer carries `X-Correlation-ID`; a request may bring its own."
@@ -23,6 +25,7 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
+@cache
 def document() -> dict[str, Any]:
     """The OpenAPI document of the API."""
     app = FastAPI(
@@ -57,3 +60,9 @@ def _with_problems(openapi: dict[str, Any]) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         openapi["components"]["schemas"].pop(unused, None)
     return openapi
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def get_openapi() -> dict[str, Any]:
+    """This document."""
+    return document()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from isengard.api.routes import artifacts, characters, jobs, system, training
+from isengard.api.routes import artifacts, characters, jobs, live, system, training
 
 
 def api_router() -> APIRouter:
@@ -15,4 +15,5 @@ def api_router() -> APIRouter:
     router.include_router(training.router)
     router.include_router(jobs.router)
     router.include_router(artifacts.router)
+    router.include_router(live.router)
     return router

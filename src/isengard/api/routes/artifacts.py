@@ -4,52 +4,73 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
+from isengard.api.artifacts import Artifacts
+from isengard.api.body import StrictJsonRoute
+from isengard.api.files import send_file
 from isengard.api.schemas.common import problems
 from isengard.api.schemas.jobs import Artifact, ArtifactList
+from isengard.api.services import Services, ServicesDep
+from isengard.execution import keeping
 
-router = APIRouter(prefix="/api/jobs/{job_id}/artifacts", tags=["artifacts"])
+router = APIRouter(prefix="/api/jobs/{job_id}/artifacts", tags=["artifacts"], route_class=StrictJsonRoute)
 
 _FILE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file.", "content": {"application/octet-stream": {}}},
+    200: {
+        "description": "The file.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    },
     206: {"description": "The range asked for."},
     304: {"description": "Not changed since the copy the client has."},
     **problems(404, 416),
 }
 
 
+def _artifacts(services: Services, job_id: str) -> Artifacts:
+    return Artifacts(services.paths, services.store.get_job(job_id))
+
+
 @router.get("", summary="What the job left", responses=problems(404))
-def list_artifacts(job_id: str) -> ArtifactList:
-    """Samples and checkpoints by step, then the finished model."""
-    raise NotImplementedError
+def list_artifacts(services: ServicesDep, job_id: str) -> ArtifactList:
+    """Samples and checkpoints in the order they were made, then the finished model."""
+    found = _artifacts(services, job_id).all()
+    return ArtifactList(job_id=job_id, artifacts=found, total_count=len(found))
 
 
+@router.head("/samples/{filename}", include_in_schema=False)
 @router.get("/samples/{filename}", summary="A sample image", response_class=Response, responses=_FILE)
-def get_sample(job_id: str, filename: str) -> Response:
+def get_sample(services: ServicesDep, request: Request, job_id: str, filename: str) -> Response:
     """The image, with range requests and caching headers."""
-    raise NotImplementedError
+    return send_file(request, _artifacts(services, job_id).sample(filename))
 
 
+@router.head("/checkpoints/{filename}", include_in_schema=False)
 @router.get("/checkpoints/{filename}", summary="A checkpoint", response_class=Response, responses=_FILE)
-def get_checkpoint(job_id: str, filename: str) -> Response:
+def get_checkpoint(services: ServicesDep, request: Request, job_id: str, filename: str) -> Response:
     """The file, with range requests and caching headers."""
-    raise NotImplementedError
+    return send_file(request, _artifacts(services, job_id).checkpoint(filename))
 
 
+@router.head("/model", include_in_schema=False)
 @router.get("/model", summary="The finished LoRA", response_class=Response, responses=_FILE)
-def get_model(job_id: str) -> Response:
+def get_model(services: ServicesDep, request: Request, job_id: str) -> Response:
     """The `.safetensors` file, with range requests and caching headers."""
-    raise NotImplementedError
+    return send_file(request, _artifacts(services, job_id).model())
 
 
-@router.put("/checkpoints/{filename}/keep", summary="Keep a checkpoint", responses=problems(404, 409))
-def keep_checkpoint(job_id: str, filename: str) -> Artifact:
-    """Marks it so that it is never removed to save space."""
-    raise NotImplementedError
+@router.put("/checkpoints/{filename}/keep", summary="Keep a checkpoint", responses=problems(404, 507))
+def keep_checkpoint(services: ServicesDep, job_id: str, filename: str) -> Artifact:
+    """Keeps it whatever the trainer removes to save space."""
+    artifacts = _artifacts(services, job_id)
+    keeping.keep(artifacts.paths, artifacts.checkpoint(filename))
+    return artifacts.described_checkpoint(filename)
 
 
-@router.delete("/checkpoints/{filename}/keep", summary="No longer keep a checkpoint", responses=problems(404, 409))
-def release_checkpoint(job_id: str, filename: str) -> Artifact:
-    """Takes the mark away."""
-    raise NotImplementedError
+@router.delete(
+    "/checkpoints/{filename}/keep", status_code=204, summary="No longer keep a checkpoint", responses=problems(404, 507)
+)
+def release_checkpoint(services: ServicesDep, job_id: str, filename: str) -> None:
+    """Where the trainer has removed its own copy, the checkpoint is gone."""
+    artifacts = _artifacts(services, job_id)
+    keeping.release(artifacts.paths, artifacts.checkpoint(filename).name)

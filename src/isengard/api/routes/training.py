@@ -6,14 +6,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
+from isengard.api.body import StrictJsonRoute
+from isengard.api.preflight import check_plan
 from isengard.api.schemas.common import problems
 from isengard.api.schemas.training import JobList, JobView, Preflight, TrainingPlan, TrainingRequest
+from isengard.api.services import ServicesDep
+from isengard.execution import control
 
-router = APIRouter(prefix="/api/training", tags=["training"])
+router = APIRouter(prefix="/api/training", tags=["training"], route_class=StrictJsonRoute)
 
 
 @router.post("", status_code=201, summary="Queue a training", responses=problems(404, 409, 413, 422, 503, 507))
 def create_training(
+    services: ServicesDep,
     body: TrainingRequest,
     response: Response,
     idempotency_key: Annotated[
@@ -22,45 +27,66 @@ def create_training(
     ] = None,
 ) -> JobView:
     """Checks everything that can be checked beforehand, then queues the job."""
-    raise NotImplementedError
+    job, is_new = control.submit(
+        services.settings,
+        services.store,
+        character_id=body.character_id,
+        trainer=body.trainer,
+        config=body.config,
+        secrets={name: value.get_secret_value() for name, value in body.secrets.items()},
+        idempotency_key=idempotency_key,
+    )
+    response.headers["Location"] = f"/api/training/{job.id}"
+    if not is_new:
+        response.headers["Idempotency-Replayed"] = "true"
+    services.board.look()
+    return services.jobs.view(job)
 
 
 @router.get("", summary="Jobs, newest first", responses=problems(422))
 def list_training(
+    services: ServicesDep,
     status: Annotated[str | None, Query(description="One status or several by comma.", examples=["running"])] = None,
     character_id: str | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> JobList:
     """One page; `cursor` of the answer continues it."""
-    raise NotImplementedError
+    page = services.store.list_jobs(status=status, character_id=character_id, limit=limit, cursor=cursor)
+    return JobList(jobs=services.jobs.views(page.jobs), cursor=page.cursor)
 
 
 @router.post("/preflight", summary="Would this training be accepted?", responses=problems(422))
-def preflight(body: TrainingPlan) -> Preflight:
+def preflight(services: ServicesDep, body: TrainingPlan) -> Preflight:
     """Checks a training request and its dataset without queueing anything."""
-    raise NotImplementedError
+    return check_plan(services, body)
 
 
 @router.get("/{job_id}", summary="One job", responses=problems(404))
-def get_training(job_id: str) -> JobView:
+def get_training(services: ServicesDep, job_id: str) -> JobView:
     """The job as it stands, as fresh as its stream."""
-    raise NotImplementedError
+    return services.jobs.view(services.store.get_job(job_id))
 
 
 @router.post("/{job_id}/cancel", summary="Cancel a job", responses=problems(404, 409))
-def cancel_training(job_id: str) -> JobView:
+def cancel_training(services: ServicesDep, job_id: str) -> JobView:
     """A queued job is cancelled at once; a running one is asked to stop and becomes `cancelling`."""
-    raise NotImplementedError
+    job = control.cancel(services.settings, services.store, job_id)
+    services.board.look()
+    return services.jobs.view(job)
 
 
 @router.post("/{job_id}/resume", summary="Resume a job", responses=problems(404, 409, 422))
-def resume_training(job_id: str) -> JobView:
+def resume_training(services: ServicesDep, job_id: str) -> JobView:
     """Queues a failed or cancelled job again; it goes on from its last whole checkpoint, in the same journal."""
-    raise NotImplementedError
+    job = control.resume(services.settings, services.store, job_id)
+    services.board.look()
+    return services.jobs.view(job)
 
 
 @router.delete("/{job_id}", status_code=204, summary="Delete a job", responses=problems(404, 409))
-def delete_training(job_id: str) -> None:
+def delete_training(services: ServicesDep, job_id: str) -> None:
     """Removes a job that has ended, with its journal, samples and checkpoints. A finished LoRA stays."""
-    raise NotImplementedError
+    control.delete(services.settings, services.store, job_id)
+    services.jobs.forget(job_id)
+    services.board.gone(job_id)

@@ -41,7 +41,6 @@ class LogPlace(Answer):
     seq: int
     offset: int = Field(description="Offset for `logs/view` with the same filters and `order=asc`.")
     timestamp: datetime
-    level: LogLevel
     event: str
 
 
@@ -110,6 +109,18 @@ class FirstError(Answer):
     event: str
     message: str
     error_type: str | None
+    stack: str | None
+
+
+class CauseView(Answer):
+    """What a failure means."""
+
+    code: str = Field(description="`unknown` where no rule knows it.", examples=["cuda-oom"])
+    title: str
+    explanation: str
+    advice: list[str] = Field(description="What to try, best first.")
+    retry: bool = Field(description="Whether resuming it unchanged can be worth it.")
+    settings: dict[str, Any] = Field(description="Parameters that would avoid it.")
 
 
 class Summary(Answer):
@@ -127,6 +138,7 @@ class Summary(Answer):
     it_per_s: float | None
     eta_seconds: float | None
     first_error: FirstError | None
+    cause: CauseView | None
     error: str | None
     error_type: str | None
     started_at: datetime | None

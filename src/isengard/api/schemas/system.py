@@ -52,6 +52,8 @@ class Limits(Answer):
 
     max_body_bytes: int
     max_upload_bytes: int
+    max_upload_files: int
+    max_image_bytes: int
     max_streams: int
     log_page: int = Field(description="Most entries of one page of `logs/view`.")
     metric_points: int = Field(description="Most points of one series.")

@@ -48,7 +48,6 @@ class TrainingRequest(TrainingPlan):
         description="Given to the trainer's environment only, and masked wherever they would show up.",
         examples=[{"HF_TOKEN": "…"}],
     )
-    priority: int = Field(0, ge=-100, le=100, description="Higher goes first.")
 
 
 class GpuView(Answer):

@@ -1,0 +1,114 @@
+"""Puts the API together: routes, layers, services, and what starts and stops with it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from fastapi import FastAPI
+
+import isengard
+from isengard.api import errors, openapi, page
+from isengard.api.access import AccessGuard, authenticator, own_hosts
+from isengard.api.board import Board
+from isengard.api.body import BodyLimit
+from isengard.api.envelope import Envelope
+from isengard.api.feed import Feeds
+from isengard.api.figures import Figures
+from isengard.api.readiness import ReadinessChecks
+from isengard.api.router import api_router
+from isengard.api.services import Services
+from isengard.api.subscribers import Subscribers
+from isengard.api.views import FreshJobs
+from isengard.core.clock import utc_now
+from isengard.core.errors import IsengardError
+from isengard.core.redaction import Redactor, known_from_environment
+from isengard.core.settings import Settings
+from isengard.datasets.characters import Characters
+from isengard.datasets.images import Images
+from isengard.datasets.intake import Intake
+from isengard.datasets.limits import Limits
+from isengard.jobs.models import JobStatus
+from isengard.jobs.store import open_store
+from isengard.journal import service_log
+
+WEB = Path(isengard.__file__).parent / "_web"
+
+
+def create_app(settings: Settings, *, web: Path = WEB) -> FastAPI:
+    """The application as ASGI; nothing is opened before its lifespan begins.
+
+    Args:
+        web: Where the built page is.
+    """
+    app = FastAPI(title="Isengard", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
+    app.state.settings = settings
+    app.state.startup_error = None
+    app.state.figures = Figures(partial(_count_jobs, app), partial(_count_streams, app))
+    errors.install(app)
+    app.include_router(api_router())
+    app.include_router(openapi.router)
+    app.mount("/", page.Page(web))
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit, body_mb=settings.max_body_mb, upload_mb=settings.max_upload_mb)
+    app.add_middleware(AccessGuard, hosts=own_hosts(settings), authenticator=authenticator(settings))
+    app.add_middleware(Envelope, figures=app.state.figures)
+    return app
+
+
+def _count_jobs(app: FastAPI) -> dict[JobStatus, int]:
+    services: Services = app.state.services
+    return services.store.count_jobs()
+
+
+def _count_streams(app: FastAPI) -> int:
+    services: Services = app.state.services
+    return len(services.subscribers)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    try:
+        services = await asyncio.to_thread(_open, app.state.settings, app.state.figures)
+        app.state.services = services
+        await services.board.open()
+    except IsengardError as error:
+        app.state.startup_error = error
+        raise
+    try:
+        yield
+    finally:
+        services.subscribers.close()
+        await services.board.close()
+        await asyncio.to_thread(services.store.close)
+
+
+def _open(settings: Settings, figures: Figures) -> Services:
+    redactor = Redactor(known_from_environment(os.environ))
+    settings.paths.prepare()
+    service_log.configure("api", settings.paths, settings.log_level, redactor)
+    store = open_store(settings)
+    limits = Limits.of(settings)
+    subscribers = Subscribers(
+        limit=settings.max_streams, heartbeat_s=settings.stream_heartbeat_s, stall_s=settings.stream_stall_s
+    )
+    return Services(
+        settings=settings,
+        paths=settings.paths,
+        store=store,
+        redactor=redactor,
+        subscribers=subscribers,
+        feeds=Feeds(settings.paths, subscribers),
+        board=Board(settings.paths, store, subscribers),
+        jobs=FreshJobs(settings.paths),
+        figures=figures,
+        characters=Characters(store, settings.paths),
+        images=Images(store, settings.paths, limits),
+        intake=Intake(store, settings.paths, limits),
+        readiness=ReadinessChecks(settings, store),
+        started_at=utc_now(),
+    )

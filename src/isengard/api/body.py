@@ -1,0 +1,130 @@
+"""What a request body may be: its size, and for JSON its depth and its numbers. Reads nothing by itself.
+
+The size is counted as bytes arrive, whatever ``Content-Length`` says. JSON is read by orjson, which takes neither NaN
+nor lone surrogates; a depth nobody needs is refused before a model walks into it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from isengard.api.errors import problem_of
+from isengard.core.errors import TooLarge
+
+MAX_DEPTH = 64
+MIB = 1024 * 1024
+
+
+class BodyLimit:
+    """Refuses bodies over a limit: a small one for JSON, a large one for uploads. Wraps `app`."""
+
+    def __init__(self, app: ASGIApp, *, body_mb: int, upload_mb: int) -> None:
+        self._app = app
+        self._body_mb = body_mb
+        self._upload_mb = upload_mb
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, its body counted."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        error = self._error(headers)
+        limit = self._limit_mb(headers) * MIB
+        declared = headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > limit:
+            await problem_of(error)(scope, receive, send)
+            return
+        if declared or "transfer-encoding" in headers:
+            receive = _counted(receive, limit, error)
+        await self._app(scope, receive, send)
+
+    def _is_upload(self, headers: Headers) -> bool:
+        return headers.get("content-type", "").lower().startswith("multipart/form-data")
+
+    def _limit_mb(self, headers: Headers) -> int:
+        return self._upload_mb if self._is_upload(headers) else self._body_mb
+
+    def _error(self, headers: Headers) -> TooLarge:
+        setting = "ISENGARD_MAX_UPLOAD_MB" if self._is_upload(headers) else "ISENGARD_MAX_BODY_MB"
+        return TooLarge(f"the body is over the limit of {self._limit_mb(headers)} MiB ({setting})")
+
+
+def _counted(receive: Receive, limit: int, error: TooLarge) -> Receive:
+    """`receive` that raises `error` once more than `limit` bytes came."""
+    taken = 0
+
+    async def counted() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > limit:
+            raise error
+        return message
+
+    return counted
+
+
+class _JsonRequest(Request):
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            self._json = parse_json(await self.body())
+        return self._json
+
+
+class StrictJsonRoute(APIRoute):
+    """A route whose JSON body is read strictly; the class of every route of the API."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, given a request that parses strictly."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            return await handler(_JsonRequest(request.scope, request.receive))
+
+        return handle
+
+
+def parse_json(body: bytes) -> Any:
+    """The value in `body`.
+
+    Raises:
+        json.JSONDecodeError: It is not JSON; what FastAPI turns into a validation error.
+        TooLarge: It is nested deeper than `MAX_DEPTH`.
+    """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if "recursion" in error.msg.lower():
+            raise _too_deep() from None
+        raise json.JSONDecodeError(error.msg, error.doc, error.pos) from None
+    if _is_deeper(value, MAX_DEPTH):
+        raise _too_deep()
+    return value
+
+
+def _too_deep() -> TooLarge:
+    return TooLarge(f"the body is nested deeper than {MAX_DEPTH} levels")
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether `value` has more than `levels` levels of arrays and objects."""
+    layer = [value]
+    for _ in range(levels + 1):
+        layer = [
+            child
+            for node in layer
+            if isinstance(node, dict | list)
+            for child in (node.values() if isinstance(node, dict) else node)
+        ]
+        if not layer:
+            return False
+    return any(isinstance(node, dict | list) for node in layer)

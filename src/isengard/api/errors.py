@@ -1,0 +1,113 @@
+"""From a domain error to an HTTP status and ``{"detail": "…"}``: once, here. Nothing else in the API knows both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from isengard.core import errors
+
+STATUS: dict[type[errors.IsengardError], int] = {
+    errors.InvalidInput: 422,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.RateLimited: 429,
+    errors.Overloaded: 503,
+    errors.StorageError: 507,
+}
+"""The nearest class in an error's ancestry decides; any other `IsengardError` is a 500."""
+
+_SHOWN_MISTAKES = 10
+
+
+def status_of(error: errors.IsengardError) -> int:
+    """The HTTP status of a domain error."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """An error response."""
+    return JSONResponse({"detail": detail}, status, dict(headers or {}))
+
+
+def problem_of(error: errors.IsengardError) -> JSONResponse:
+    """The response to a domain error."""
+    return problem(status_of(error), named(error), headers_of(error))
+
+
+def headers_of(error: errors.IsengardError) -> dict[str, str]:
+    """The headers that go with a domain error."""
+    if isinstance(error, errors.Overloaded):
+        return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, errors.Unauthenticated):
+        return {"WWW-Authenticate": "Bearer"}
+    return {}
+
+
+def named(error: errors.IsengardError) -> str:
+    """The error's sentence, which begins with the field at fault if the sentence does not name it."""
+    if status_of(error) != 422 or error.field is None or error.field in error.detail:
+        return error.detail
+    leaf = error.field.rpartition(".")[2]
+    if error.detail.startswith(f"{leaf}:"):
+        return error.field + error.detail[len(leaf) :]
+    return f"{error.field}: {error.detail}"
+
+
+def describe(mistakes: Iterable[Mapping[str, Any]]) -> str:
+    """Pydantic's findings as one line, each with its field: ``config.steps: must be …; name: …``."""
+    found = [_describe_one(mistake) for mistake in mistakes]
+    more = len(found) - _SHOWN_MISTAKES
+    return "; ".join(found[:_SHOWN_MISTAKES]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _describe_one(mistake: Mapping[str, Any]) -> str:
+    where = [str(part) for part in mistake["loc"]]
+    if where and where[0] in ("body", "query", "path", "header", "cookie") and len(where) > 1:
+        where = where[1:]
+    message = str(mistake["msg"])
+    return f"{'.'.join(where)[:200]}: {message[:1].lower()}{message[1:]}"
+
+
+async def _on_domain_error(request: Request | WebSocket, error: Exception) -> JSONResponse:
+    assert isinstance(error, errors.IsengardError)  # noqa: S101 - registered for this type
+    return await _answer(request, problem_of(error))
+
+
+async def _on_validation_error(request: Request | WebSocket, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError | WebSocketRequestValidationError)  # noqa: S101 - as above
+    found = error.errors()
+    unreadable = [mistake for mistake in found if mistake["type"] == "json_invalid"]
+    if unreadable:
+        reason = unreadable[0].get("ctx", {}).get("error", "it ends too early")
+        return await _answer(request, problem(400, f"the body is not valid JSON: {reason}"))
+    return await _answer(request, problem(422, describe(found)))
+
+
+async def _on_http_error(request: Request | WebSocket, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - as above
+    detail = "there is nothing at this address" if error.detail == "Not Found" else str(error.detail)
+    return await _answer(request, problem(error.status_code, detail, error.headers))
+
+
+async def _answer(request: Request | WebSocket, response: JSONResponse) -> JSONResponse:
+    """A WebSocket that was not accepted yet is denied with the response."""
+    if isinstance(request, WebSocket):
+        await request.send_denial_response(response)
+    return response
+
+
+def install(app: FastAPI) -> None:
+    """Have `app` answer errors this way."""
+    app.add_exception_handler(errors.IsengardError, _on_domain_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(WebSocketRequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)

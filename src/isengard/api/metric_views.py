@@ -1,0 +1,20 @@
+"""Series of a job's metrics, as the API answers them."""
+
+from __future__ import annotations
+
+from isengard.api.schemas.jobs import Metrics
+from isengard.core.errors import InvalidInput
+from isengard.core.paths import JobPaths
+
+MAX_POINTS = 20_000
+_MAX_KEYS = 50
+
+
+def metrics(paths: JobPaths, keys: str, max_points: int, from_step: int | None, to_step: int | None) -> Metrics:
+    """The series named in the comma list `keys`; one that the job does not have is empty."""
+    wanted = list(dict.fromkeys(name.strip() for name in keys.split(",") if name.strip()))
+    if not 1 <= len(wanted) <= _MAX_KEYS:
+        raise InvalidInput(f"name 1 to {_MAX_KEYS} series", field="keys")
+    if from_step is not None and to_step is not None and from_step > to_step:
+        raise InvalidInput("from_step is beyond to_step", field="from_step")
+    raise NotImplementedError

@@ -1,0 +1,56 @@
+"""What the routes work with, made once an application and handed to them; there is no state beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from isengard.api.board import Board
+from isengard.api.feed import Feeds
+from isengard.api.figures import Figures
+from isengard.api.readiness import ReadinessChecks
+from isengard.api.subscribers import Subscribers
+from isengard.api.views import FreshJobs
+from isengard.core.paths import DataDir
+from isengard.core.redaction import Redactor
+from isengard.core.settings import Settings
+from isengard.datasets.characters import Characters
+from isengard.datasets.images import Images
+from isengard.datasets.intake import Intake
+from isengard.jobs.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of a running API.
+
+    Attributes:
+        started_at: When it started, as in the journal.
+    """
+
+    settings: Settings
+    paths: DataDir
+    store: Store
+    redactor: Redactor
+    subscribers: Subscribers
+    feeds: Feeds
+    board: Board
+    jobs: FreshJobs
+    figures: Figures
+    characters: Characters
+    images: Images
+    intake: Intake
+    readiness: ReadinessChecks
+    started_at: str
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """The services of the application that `connection` reached."""
+    services: Services = connection.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]

@@ -1,0 +1,123 @@
+"""A job as the API shows it: the row from the store, brought up to date from the fold of its journal.
+
+The journal is ahead of the store by up to half a second while a job runs; lists, single jobs, snapshots and the stream
+must not contradict each other, so all of them are made here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from urllib.parse import quote
+
+from isengard.api.schemas.characters import CharacterView, ImageView
+from isengard.api.schemas.training import GpuView, JobView
+from isengard.core.clock import parse_utc
+from isengard.core.paths import DataDir
+from isengard.diagnostics.summary import Summary, either, stage_of, status_of, summarise
+from isengard.jobs.models import Character, Image, Job
+from isengard.journal import JobFold, JournalReader
+
+
+def job_view(job: Job, fold: JobFold) -> JobView:
+    """The job with everything its journal says by now."""
+    status = status_of(job, fold)
+    return JobView(
+        id=job.id,
+        character_id=job.character_id,
+        trainer=job.trainer,
+        status=status.value,
+        stage=stage_of(job, fold).value,
+        config=job.config,
+        progress=either(fold.progress_pct, job.progress),
+        current_step=either(fold.step, job.current_step),
+        total_steps=either(fold.steps_total, job.total_steps),
+        current_loss=either(fold.loss, job.current_loss),
+        eta_seconds=None if status.is_terminal else either(fold.eta_seconds, job.eta_seconds),
+        error_message=either(fold.error, job.error_message),
+        error_type=either(fold.error_type, job.error_type),
+        correlation_id=job.correlation_id,
+        created_at=job.created_at,
+        started_at=_moment(fold.started_at) or job.started_at,
+        completed_at=_moment(fold.completed_at) or job.completed_at if status.is_terminal else None,
+        output_path=job.output_path,
+        attempt=max(job.attempt, fold.attempt),
+        lr=fold.lr,
+        it_per_s=fold.it_per_s,
+        phase=fold.phase,
+        gpu=GpuView.model_validate(fold.gpu) if fold.gpu else None,
+        last_seq=fold.last_seq,
+        last_event_at=_moment(fold.last_ts),
+        priority=job.priority,
+    )
+
+
+def character_view(character: Character) -> CharacterView:
+    """A character as the API shows it."""
+    return CharacterView.model_validate(character)
+
+
+def image_view(image: Image) -> ImageView:
+    """An image as the API shows it."""
+    name = quote(image.filename, safe="")
+    return ImageView(
+        filename=image.filename,
+        caption=image.caption,
+        width=image.width,
+        height=image.height,
+        size_bytes=image.size_bytes,
+        url=f"/api/characters/{image.character_id}/images/{name}",
+        created_at=image.created_at,
+    )
+
+
+class FreshJobs:
+    """Brings rows up to date. Keeps the folds of the jobs asked for last, so that only new lines are read again.
+
+    Args:
+        capacity: How many folds are kept.
+    """
+
+    def __init__(self, paths: DataDir, *, capacity: int = 512) -> None:
+        self._paths = paths
+        self._capacity = capacity
+        self._folds: OrderedDict[str, JobFold] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def view(self, job: Job) -> JobView:
+        """One job; reads what its journal has that is new."""
+        with self._fold(job.id) as fold:
+            return job_view(job, fold)
+
+    def views(self, jobs: Iterable[Job]) -> list[JobView]:
+        """Several jobs."""
+        return [self.view(job) for job in jobs]
+
+    def summary(self, job: Job) -> Summary:
+        """The few facts about one job that a status line needs."""
+        with self._fold(job.id) as fold:
+            return summarise(self._paths.job(job.id), job, fold)
+
+    @contextmanager
+    def _fold(self, job_id: str) -> Iterator[JobFold]:
+        """The job's state as its journal tells it now; nobody else changes it meanwhile."""
+        reader = JournalReader(self._paths.job(job_id))
+        with self._lock:
+            fold = self._folds.pop(job_id, None) or JobFold()
+        yield fold.catch_up(reader)
+        with self._lock:
+            self._folds[job_id] = fold
+            while len(self._folds) > self._capacity:
+                self._folds.popitem(last=False)
+
+    def forget(self, job_id: str) -> None:
+        """The job was deleted."""
+        with self._lock:
+            self._folds.pop(job_id, None)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return parse_utc(text) if text else None
