@@ -72,6 +72,22 @@ class BusUnavailable(IsengardError):
     """The bus cannot be reached; try again later, nothing was lost but may have been published."""
 
 
+class Subscription(Protocol):
+    """What one subscriber gets; iterate over it with ``async for``. Dropping it ends it."""
+
+    def __aiter__(self) -> AsyncIterator[Received]: ...
+
+    async def __anext__(self) -> Received: ...
+
+    async def ready(self) -> None:
+        """Wait until nothing that is published from now on can be missed; iterating does so by itself."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop listening; whoever waits for the next event gets the end."""
+        ...
+
+
 class EventBus(Protocol):
     """What every bus offers."""
 
@@ -84,8 +100,8 @@ class EventBus(Protocol):
         """
         ...
 
-    def subscribe(self, job_id: str | None = None, after: After | None = None) -> AsyncIterator[Received]:
-        """Everything of one job, or of all, from the call on, without end.
+    def subscribe(self, job_id: str | None = None, after: After | None = None) -> Subscription:
+        """Everything of one job, or of all, from when it is `ready` on, without end.
 
         With `after` first the lines behind that number, as far as the bus has them: a `Gap` comes before the first if
         it does not. Lines up to it do not come.

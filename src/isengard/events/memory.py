@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
 from itertools import islice
 from typing import Self
 from weakref import WeakSet
 
-from isengard.events.bus import After, BusEvent, Gap, JournalLine, LineGap, Received
+from isengard.events.bus import After, BusEvent, Gap, JournalLine, LineGap, Received, Subscription
 from isengard.events.models import TrainingProgressEvent
 
 
@@ -26,7 +25,7 @@ class InMemoryEventBus:
         self._max_jobs = jobs
         self._jobs: OrderedDict[str, _Ring] = OrderedDict()
         self._all = _Ring(capacity)
-        self._subscriptions: WeakSet[_Subscription] = WeakSet()  # whoever stops listening just drops its own
+        self._subscriptions: WeakSet[_Listener] = WeakSet()  # whoever stops listening just drops its own
 
     async def publish(self, *events: BusEvent) -> None:
         """Publish events in their order; raises `LineGap`."""
@@ -40,10 +39,10 @@ class InMemoryEventBus:
             for subscription in list(self._subscriptions):
                 subscription.wake()
 
-    def subscribe(self, job_id: str | None = None, after: After | None = None) -> AsyncIterator[Received]:
+    def subscribe(self, job_id: str | None = None, after: After | None = None) -> Subscription:
         """Everything of one job, or of all, from the call on."""
         ring = self._all if job_id is None else self._ring(job_id)
-        return _Subscription(self._subscriptions, ring, job_id, after)
+        return _Listener(self._subscriptions, ring, job_id, after)
 
     async def history(self, job_id: str, limit: int = 100) -> list[BusEvent]:
         """The last `limit` events of the job, oldest first."""
@@ -117,12 +116,10 @@ class _Ring:
         self.newest = max(self.newest, upto)
 
 
-class _Subscription:
+class _Listener:
     """Stands at a place of a ring; holds no events."""
 
-    def __init__(
-        self, registered: WeakSet[_Subscription], ring: _Ring, job_id: str | None, after: After | None
-    ) -> None:
+    def __init__(self, registered: WeakSet[_Listener], ring: _Ring, job_id: str | None, after: After | None) -> None:
         self._registered = registered
         self._ring = ring
         self._job_id = job_id
@@ -145,6 +142,9 @@ class _Subscription:
             self._woken.clear()
             await self._woken.wait()
         raise StopAsyncIteration
+
+    async def ready(self) -> None:
+        """Nothing to wait for: it listens since it was made."""
 
     def wake(self) -> None:
         self._woken.set()

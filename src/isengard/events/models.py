@@ -6,9 +6,10 @@ Standard-library dataclasses on purpose: a trainer process imports this module a
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 
 class Level(StrEnum):
@@ -140,6 +141,17 @@ class TrainingProgressEvent:
     def to_dict(self) -> dict[str, Any]:
         """The event without its empty fields, JSON-ready."""
         return _without_none(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The event that `to_dict` made these values of; keys that only a newer version knows are left out."""
+        known = {spec.name: values[spec.name] for spec in fields(cls) if spec.name in values}
+        if "stage" in known:
+            known["stage"] = TrainingStage(known["stage"])
+        if "gpu" in known:
+            names = {spec.name for spec in fields(GPUMetrics)}
+            known["gpu"] = GPUMetrics(**{name: value for name, value in known["gpu"].items() if name in names})
+        return cls(**known)
 
     def to_sse(self, event_id: int | str | None = None) -> dict[str, str]:
         """The event as one server-sent event: ``event``, ``data`` (a JSON text) and, if given one, ``id``."""
