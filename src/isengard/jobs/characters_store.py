@@ -150,7 +150,8 @@ class CharacterStore:
         build = postgres_insert if self._db.is_postgres else sqlite_insert
         values = {column.name: getattr(image, column.name) for column in images.c}
         statement: Any = build(images).values(**values)
-        return int(connection.execute(statement.on_conflict_do_nothing()).rowcount) == 1
+        inserted = connection.execute(statement.on_conflict_do_nothing().returning(images.c.filename))
+        return inserted.first() is not None
 
 
 def _characters() -> Select[Any]:

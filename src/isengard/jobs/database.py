@@ -14,14 +14,14 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from isengard.core.errors import CommitUncertain, IsengardError, StartupError, StorageError
 
 BUSY_TIMEOUT_S = 30.0
-"""How long a writer waits for another one before it gives up."""
+"""How long a writer waits for another one before it gives up; ``?timeout=`` in an SQLite URL says otherwise."""
 
 _WRITES = "isengard_writes"
 
@@ -112,8 +112,6 @@ class Database:
             yield
         except IsengardError:
             raise
-        except IntegrityError:
-            raise
         except DBAPIError as error:
             raise StorageError(self._explain(error)) from error
         except PoolTimeout as error:
@@ -173,7 +171,8 @@ def _postgres(url: URL) -> Engine:
 
 
 def _sqlite(url: URL) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=5, max_overflow=20)
+    patience = {} if "timeout" in url.query else {"timeout": BUSY_TIMEOUT_S}
+    engine = create_engine(url, connect_args=patience, pool_size=5, max_overflow=20)
 
     @event.listens_for(engine, "connect")
     def set_up(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -193,7 +192,7 @@ def _sqlite(url: URL) -> Engine:
 _SQLITE_CODES = (
     ("SQLITE_FULL", "the disk is full; the database could not be written"),
     ("SQLITE_READONLY", "the database is read-only"),
-    ("SQLITE_BUSY", f"the database is locked: another process has been writing for {BUSY_TIMEOUT_S:.0f} s"),
+    ("SQLITE_BUSY", "the database is locked: another process has been writing to it for too long"),
     ("SQLITE_LOCKED", "the database is locked"),
     ("SQLITE_CANTOPEN", "the database file cannot be opened"),
     ("SQLITE_IOERR", "the disk reported an error on the database file"),

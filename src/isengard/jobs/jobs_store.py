@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import Connection, CursorResult, Row, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -265,8 +265,8 @@ class JobStore:
         values = {column.name: getattr(job, column.name) for column in jobs.c}
         statement: Any = (postgres_insert if self._db.is_postgres else sqlite_insert)(jobs).values(**values)
         # On PostgreSQL this waits for another transaction that is inserting the same key.
-        result: CursorResult[Any] = connection.execute(statement.on_conflict_do_nothing())
-        return result.rowcount == 1
+        inserted = connection.execute(statement.on_conflict_do_nothing().returning(jobs.c.id))
+        return inserted.first() is not None
 
 
 def parse_statuses(status: str | Iterable[JobStatus]) -> frozenset[JobStatus]:
