@@ -70,9 +70,12 @@ class Worker(Holder):
 def folder_identity(data_dir: Path) -> str:
     """The identity of a data folder: a random text in its file ``folder.id``, made at the first call."""
     path = data_dir / "folder.id"
-    candidate = data_dir / f".folder.id-{secrets.token_hex(8)}"
     if not path.exists():
-        candidate.write_text(f"folder-{secrets.token_hex(16)}\n", encoding="ascii")
+        candidate = data_dir / f".folder.id-{secrets.token_hex(8)}"
+        with open(candidate, "x", encoding="ascii") as file:
+            file.write(f"folder-{secrets.token_hex(16)}\n")
+            file.flush()
+            os.fsync(file.fileno())
         try:
             os.link(candidate, path)  # atomic, and the first of two processes wins
         except FileExistsError:
