@@ -1,0 +1,167 @@
+"""`isengard train`: queue a training from a terminal, check it first, watch it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from isengard.cli import workplace
+from isengard.cli.jobs import job_view
+from isengard.cli.options import DataDirOption, JsonOption
+from isengard.cli.progress import raise_unless_completed, watch
+from isengard.cli.terminal import complain, print_json, say
+from isengard.core.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from isengard.cli.workplace import Workplace
+    from isengard.diagnostics.preflight import Outlook
+
+_MARKS = {"error": "✗", "warning": "!", "info": "·"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("train")(train)
+
+
+def train(
+    character: Annotated[str, typer.Option("--character", "-c", help="Id or name of the character.")],
+    trainer: Annotated[str | None, typer.Option(help="Name of an installed trainer; default by ISENGARD_MODE.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A parameter, such as --set steps=500.")
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A JSON or YAML file of parameters; --set wins over it.")] = None,
+    secret: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Hand this environment variable to the trainer, masked.")
+    ] = None,
+    key: Annotated[str | None, typer.Option("--idempotency-key", help="Queue only once under this key.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only say whether it would be accepted.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Watch it until it has ended.")] = False,
+    json: JsonOption = False,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Queue a training of a character."""
+    parameters = {**_read_config(config), **dict(_parse(item) for item in settings or ())}
+    with workplace.existing(data_dir) as place:
+        if check:
+            _check(place, character, trainer, parameters, json)
+            return
+        job_id = _submit(place, character, trainer, parameters, secret or (), key, json)
+        if follow:
+            fold = watch(place.settings.paths.job(job_id))
+            raise_unless_completed(job_id, fold)
+            say(f"{job_id} is completed")
+
+
+def _submit(
+    place: Workplace,
+    character: str,
+    trainer: str | None,
+    parameters: dict[str, Any],
+    secrets: Sequence[str],
+    key: str | None,
+    json: bool,
+) -> str:
+    from isengard.execution import control
+
+    job, is_new = control.submit(
+        place.settings,
+        place.store,
+        character_id=place.character(character).id,
+        trainer=trainer,
+        config=parameters,
+        secrets={name: _from_environment(name) for name in secrets},
+        idempotency_key=key,
+    )
+    if json:
+        print_json(job_view(place, job).model_dump(mode="json"))
+    else:
+        say(f"{job.id} is queued" if is_new else f"{job.id} was queued by an earlier request with this key")
+    if not _has_worker(place):
+        complain(f"no worker runs on {place.settings.data_dir}; start one with: isengard up")
+    return job.id
+
+
+def _check(place: Workplace, character: str, trainer: str | None, parameters: dict[str, Any], json: bool) -> None:
+    from isengard.diagnostics.preflight import check_plan
+
+    character_id = place.character(character).id
+    outlook = check_plan(place.settings, place.store, character_id=character_id, trainer=trainer, config=parameters)
+    if json:
+        print_json(
+            {
+                "ok": outlook.ok,
+                "trainer": outlook.trainer,
+                "config": outlook.config,
+                "image_count": outlook.image_count,
+                "findings": outlook.findings,
+            }
+        )
+    else:
+        _say_outlook(outlook)
+    if not outlook.ok:
+        raise typer.Exit(1)
+
+
+def _say_outlook(outlook: Outlook) -> None:
+    for finding in outlook.findings:
+        say(f"{_MARKS[finding.severity]} {finding.message}")
+    verdict = "would be accepted" if outlook.ok else "would be refused"
+    say(f"a training of {outlook.image_count} images with {outlook.trainer} {verdict}")
+
+
+def _has_worker(place: Workplace) -> bool:
+    from isengard.jobs.leases import is_dead
+
+    return any(not is_dead(worker) for worker in place.store.workers())
+
+
+def _parse(item: str) -> tuple[str, Any]:
+    """``steps=500`` as name and value; a value is read as YAML, so numbers, lists and true are what they look like."""
+    import yaml
+
+    name, sign, text = item.partition("=")
+    if not sign or not name.strip():
+        raise InvalidInput(f"--set takes KEY=VALUE, not {item!r}")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    return name.strip(), _number(value)
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 takes ``1e-4`` for a text; people who set a learning rate do not."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def _read_config(path: Path | None) -> dict[str, Any]:
+    import yaml
+
+    if path is None:
+        return {}
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}", field="config") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path} is neither JSON nor YAML: {error}", field="config") from error
+    if not isinstance(value, dict):
+        raise InvalidInput(f"{path} must hold parameters by name", field="config")
+    return {str(name): _number(each) for name, each in value.items()}
+
+
+def _from_environment(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise InvalidInput(f"--secret {name}: there is no such environment variable", field="secret")
+    return value
