@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -165,7 +166,7 @@ class Workbench:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             for attempt in (1, 2, 3):
-                process.kill_all(lambda mark=process.mark(job_id, attempt): process.marked(mark))
+                process.kill_all(functools.partial(process.marked, process.mark(job_id, attempt)))
         self.store.close()
 
 

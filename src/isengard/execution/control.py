@@ -15,7 +15,7 @@ from typing import Any
 
 from isengard.core import correlation as correlations
 from isengard.core.correlation import Correlation
-from isengard.core.errors import CommitUncertain, Conflict, Fenced, InvalidInput, StorageError
+from isengard.core.errors import CommitUncertain, Conflict, Fenced, IllegalTransition, InvalidInput, StorageError
 from isengard.core.paths import check_character_id, check_job_id, new_job_id
 from isengard.core.settings import Settings
 from isengard.execution import checkpoints, inbox, job_secrets, lines, wake
@@ -229,7 +229,13 @@ def _cancel_running(settings: Settings, store: Store, job: Job, correlation: Cor
     _tell_runner(settings, job, Command.CANCEL, correlation)
     if job.status is JobStatus.CANCELLING:
         return job
-    return store.transition(job.id, JobStatus.CANCELLING)
+    try:
+        return store.transition(job.id, JobStatus.CANCELLING)
+    except IllegalTransition:
+        present = store.get_job(job.id)
+        if present.status in (JobStatus.CANCELLING, JobStatus.CANCELLED):  # the worker has heard of it already
+            return present
+        raise
 
 
 def _tell_runner(settings: Settings, job: Job, command: Command, correlation: Correlation | None) -> None:

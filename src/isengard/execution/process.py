@@ -108,20 +108,23 @@ def kill_all(find: Callable[[], Iterable[int]], *, patience_s: float = 5.0) -> t
     killed: set[int] = set()
     while True:
         found = list(find())
-        for pid in found:
-            if _kill(pid):
-                killed.add(pid)
-        reap(killed)
-        if not found or time.monotonic() > deadline:
+        killed.update(pid for pid in found if _kill(pid))
+        dying = _reap(killed)
+        if not (found or dying) or time.monotonic() > deadline:
             return len(killed), found
         time.sleep(_ROUND_S)
 
 
-def reap(pids: Iterable[int]) -> None:
-    """Collect those of `pids` that are dead children of this process."""
-    for pid in pids:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
+def _reap(pids: Iterable[int]) -> list[int]:
+    """Collect those of `pids` that are dead children of this process; return its children that are still dying."""
+    return [pid for pid in pids if _is_dying(pid)]
+
+
+def _is_dying(child: int) -> bool:
+    try:
+        return os.waitpid(child, os.WNOHANG) == (0, 0)
+    except ChildProcessError:  # collected, or never ours
+        return False
 
 
 def _kill(pid: int) -> bool:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from isengard.core.clock import parse_utc
-from isengard.core.errors import Fenced, IsengardError, JournalLocked, StorageError
+from isengard.core.errors import Fenced, IllegalTransition, IsengardError, JournalLocked, StorageError
 from isengard.core.paths import JobPaths
 from isengard.core.settings import Settings
 from isengard.execution import control, inbox, lines, process, runner_lock
@@ -123,18 +123,14 @@ class Tending:
         if fold.terminal_seq is None or fold.status is None:
             return
         wanted = JobStatus(fold.status)
-        self.store.transition(held.job.id, wanted, fence=held.job.fence, **ending(fold, held.reader))
-        if wanted is JobStatus.COMPLETED:
-            self._show_lora(held)
+        known = ending(fold, held.reader)
+        if "output_path" in known:
+            self.store.update_character(held.job.character_id, lora_path=known["output_path"])
+        self.store.transition(held.job.id, wanted, fence=held.job.fence, **known)
         self._let_go(held)
         log.info("job %s is %s", held.job.id, wanted)
         if wanted is JobStatus.FAILED:
             self._try_again(held)
-
-    def _show_lora(self, held: Held) -> None:
-        path = ending(held.fold, held.reader).get("output_path")
-        if path:
-            self.store.update_character(held.job.character_id, lora_path=str(path))
 
     def _try_again(self, held: Held) -> None:
         delay = self.retry(held.job, held.fold)
@@ -199,6 +195,8 @@ class Tending:
         except Fenced:
             log.warning("job %s was taken over by another worker", held.job.id)
             self._let_go(held)
+        except IllegalTransition:
+            held.job = self.store.get_job(held.job.id)  # somebody's cancel was quicker
         except StorageError as error:
             log.warning("job %s: %s; trying again", held.job.id, error.detail)
 

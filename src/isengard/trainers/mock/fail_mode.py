@@ -22,6 +22,7 @@ class FailMode(StrEnum):
     GARBAGE = "garbage"
     CLOSED_STREAMS = "closed_streams"
     STDERR_NOISE = "stderr_noise"
+    PRINT_ENVIRONMENT = "print_environment"
     DISK_FULL = "disk_full"
     GATED = "gated"
     MISSING_WEIGHTS = "missing_weights"

@@ -104,24 +104,21 @@ _ORPHAN = """
 import os, sys, time
 if os.fork(): os._exit(0)
 os.setsid()
-if os.fork(): os._exit(0)
-sys.stdout.flush()
+if (pid := os.fork()):
+    os.write(1, str(pid).encode())
+    os._exit(0)
+os.closerange(1, 3)
 time.sleep(3600)
 """
 
 
 def _children(run: TrainingRun, step: int) -> None:
-    """One ordinary child, one that forks twice into a session of its own, one that also hides its environment."""
-    command = [sys.executable, "-c", "import time; time.sleep(3600)"]
-    orphan = [sys.executable, "-c", _ORPHAN]
-    children = [
-        subprocess.Popen(command),
-        subprocess.Popen(orphan),
-        subprocess.Popen(orphan, env={"PATH": os.environ.get("PATH", "")}),
-    ]
-    for child in children[1:]:
-        child.wait()
-    run.log(f"started data loaders at step {step}", pids=[children[0].pid])
+    """One ordinary child, one that forks twice into a session of its own, one that hides its environment as well."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+    command = [sys.executable, "-c", _ORPHAN]
+    bare = {"PATH": os.environ.get("PATH", "")}
+    orphans = [int(subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True).stdout) for env in (None, bare)]
+    run.log(f"started data loaders at step {step}", pids=[child.pid, *orphans])
 
 
 def _flood(run: TrainingRun, step: int) -> None:
@@ -160,6 +157,13 @@ def _stderr_noise(run: TrainingRun, step: int) -> None:
     print(file=sys.stderr, flush=True)
 
 
+def _print_environment(run: TrainingRun, step: int) -> None:
+    """What careless training scripts do."""
+    del run, step
+    for name, value in sorted(os.environ.items()):
+        print(f"{name}={value}", file=sys.stderr, flush=True)
+
+
 def _disk_full(run: TrainingRun, step: int) -> NoReturn:
     path = run.job.checkpoints / f"step_{step:06d}.safetensors"
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
@@ -193,6 +197,7 @@ _ACTIONS: dict[FailMode, Callable[[TrainingRun, int], None]] = {
     FailMode.GARBAGE: _garbage,
     FailMode.CLOSED_STREAMS: _closed_streams,
     FailMode.STDERR_NOISE: _stderr_noise,
+    FailMode.PRINT_ENVIRONMENT: _print_environment,
     FailMode.DISK_FULL: _disk_full,
     FailMode.GATED: _gated,
     FailMode.MISSING_WEIGHTS: _missing_weights,

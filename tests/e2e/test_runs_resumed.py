@@ -1,0 +1,54 @@
+"""Resuming: the same journal, the next attempt, from the newest checkpoint that is whole."""
+
+from __future__ import annotations
+
+import pytest
+
+from isengard.core.errors import Conflict
+from isengard.execution import control
+from isengard.jobs.models import JobStatus
+from standins.workbench import Workbench
+
+
+def test_a_failed_job_goes_on_from_its_newest_whole_checkpoint_in_the_same_journal(bench: Workbench) -> None:
+    bench.start_worker()
+    job = bench.submit(steps=30, checkpoint_every_n_steps=10, fail_mode="kill", fail_at_step=25)
+    assert bench.finish(job).status is JobStatus.FAILED
+    torn = bench.paths(job).checkpoints / "step_000020.safetensors"
+    torn.write_bytes(torn.read_bytes()[:-40])
+    (bench.paths(job).checkpoints / ".partial-step_000030.safetensors").write_bytes(b"half")
+    before = len(bench.entries(job))
+
+    resumed = control.resume(bench.settings, bench.store, job.id)
+    assert (resumed.status, resumed.attempt, resumed.error_message) == (JobStatus.QUEUED, 2, None)
+    again = bench.finish(job)
+
+    assert again.status is JobStatus.FAILED, "it fails at the same step again"
+    later = bench.entries(job)[before:]
+    assert [entry.event for entry in later[:3]] == ["job.resumed", "job.queued", "job.started"]
+    steps = [entry for entry in later if entry.event == "training.step"]
+    assert [entry.fields["step"] for entry in steps] == list(range(11, 25))
+    assert {entry.fields["attempt"] for entry in later if entry.event.startswith(("job.", "training."))} == {2}
+    first = {entry.fields["step"]: entry.fields["loss"] for entry in bench.of(job, "training.step")[:24]}
+    assert all(entry.fields["loss"] == first[entry.fields["step"]] for entry in steps), "not the same curve"
+
+
+def test_a_cancelled_job_is_resumed_to_its_end_and_then_no_more(bench: Workbench) -> None:
+    bench.start_worker()
+    job = bench.submit(steps=60, step_time_s=0.03, sample_every_n_steps=30)
+    bench.wait_for_event(job, "training.step", count=4)
+    with pytest.raises(Conflict, match="only a failed or cancelled job"):
+        control.resume(bench.settings, bench.store, job.id)
+    control.cancel(bench.settings, bench.store, job.id)
+    bench.finish(job)
+    stopped_at = bench.of(job, "training.step")[-1].fields["step"]
+
+    control.resume(bench.settings, bench.store, job.id)
+
+    assert bench.finish(job).status is JobStatus.COMPLETED
+    steps = [entry.fields["step"] for entry in bench.of(job, "training.step")]
+    assert steps == list(range(1, 61)), "a step was lost or done twice"
+    assert bench.of(job, "training.step")[-1].fields["attempt"] == 2
+    assert f"goes on from step {stopped_at}" in bench.of(job, "job.resumed")[0].msg
+    with pytest.raises(Conflict):
+        control.resume(bench.settings, bench.store, job.id)
