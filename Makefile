@@ -51,7 +51,7 @@ web: $(BIN)/python ## Build the page into the package, if its sources changed
 # --- what people come for ---
 
 demo: setup-demo web ## Train a LoRA of the demo character and watch it (ONESHOT=1 ends after the training)
-	$(BIN)/isengard demo $(if $(ONESHOT),--oneshot)
+	$(BIN)/isengard demo --data-dir data $(if $(ONESHOT),--oneshot)
 
 test: setup system web ## Run every test
 	cd web && npm test

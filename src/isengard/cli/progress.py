@@ -31,25 +31,23 @@ class Display(Protocol):
         ...
 
 
-def watch(paths: JobPaths, *, on_entry: Callable[[Entry], None] | None = None) -> JobFold:
+def watch(paths: JobPaths, *, stop: Callable[[], bool] = lambda: False) -> JobFold:
     """Show the job until it has ended; returns how it stands then.
 
     Args:
-        on_entry: Called with every line beside.
+        stop: Asked twice a second and at each batch of lines; True ends the watching, not the job.
     """
     from isengard.journal import Entry, JobFold
     from isengard.journal.follow import follow_blocking
 
     fold = JobFold()
     with _display(paths.job_id) as display:
-        for batch in follow_blocking(paths):
+        for batch in follow_blocking(paths, idle_s=0.5):
             for line in batch:
                 entry = Entry.read(line, fold.last_seq + 1)
                 fold.apply(entry)
                 display.show(fold, entry)
-                if on_entry is not None:
-                    on_entry(entry)
-            if fold.terminal_seq is not None:
+            if fold.terminal_seq is not None or stop():
                 return fold
     return fold
 

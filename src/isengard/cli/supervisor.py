@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from isengard.cli import farewell
@@ -51,19 +52,45 @@ class _Ended:
     code: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """Whoever has run us for a purpose is done; `code` is to be the exit code."""
+
+    code: int
+
+
+class Companion(Protocol):
+    """Something that goes on beside the services; `isengard demo` is one."""
+
+    def begin(self, url: str) -> None:
+        """The API answers at `url`; returns at once."""
+        ...
+
+    def end(self) -> None:
+        """The services are about to end; returns once nothing more is printed."""
+        ...
+
+
+_Happening = _Answered | _Signalled | _Ended | _Finished
+
+
 class Supervisor:
     """Runs until a signal ends it.
 
     Args:
         listener: The bound socket of the API.
         stop_jobs: Whether the end cancels running trainings.
+        companion: Begun when the API answers, ended before the services are.
     """
 
-    def __init__(self, settings: Settings, listener: socket.socket, *, stop_jobs: bool) -> None:
+    def __init__(
+        self, settings: Settings, listener: socket.socket, *, stop_jobs: bool, companion: Companion | None = None
+    ) -> None:
+        self._companion = companion
         self._settings = settings
         self._url = url_of(listener)
         self._stop_jobs = stop_jobs
-        self._happenings: queue.SimpleQueue[_Answered | _Signalled | _Ended] = queue.SimpleQueue()
+        self._happenings: queue.SimpleQueue[_Happening] = queue.SimpleQueue()
         self._lifeline = Lifeline()
         self._due: list[tuple[float, str]] = []
         place = ("--data-dir", str(settings.data_dir), "--lifeline", str(self._lifeline.read_end))
@@ -83,12 +110,18 @@ class Supervisor:
             self._end(number)
         return code
 
+    def finish(self, code: int) -> None:
+        """End with exit code `code`, as if told by a signal but without a word about trainings. From any thread."""
+        self._happenings.put(_Finished(code))
+
     def _watch(self) -> tuple[int, int]:
-        """Handle what happens; returns the exit code and the signal that ended it (0: a child that cannot start)."""
+        """Handle what happens; returns the exit code and the signal that ended it, 0 for none."""
         while True:
             match self._next():
                 case _Signalled(number):
                     return 0, number
+                case _Finished(code):
+                    return code, 0
                 case _Ended(child, 2) if child.starts == 1:
                     return 2, 0  # it has said why
                 case _Ended(child, code):
@@ -97,10 +130,12 @@ class Supervisor:
                     heapq.heappush(self._due, (time.monotonic() + pause, child.name))
                 case _Answered():
                     self._tell(f"Isengard is at {self._url}  (data in {self._settings.data_dir}; Ctrl-C ends it)")
+                    if self._companion is not None:
+                        self._companion.begin(self._url)
                 case None:
                     self._children[heapq.heappop(self._due)[1]].start()
 
-    def _next(self) -> _Answered | _Signalled | _Ended | None:
+    def _next(self) -> _Happening | None:
         """The next happening, or None when a child is due to be started."""
         timeout = max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
         try:
@@ -109,6 +144,8 @@ class Supervisor:
             return None
 
     def _end(self, number: int) -> None:
+        if self._companion is not None:
+            self._companion.end()
         self._api.terminate()
         trainings = farewell.running(self._settings) if number else []
         if trainings and (self._stop_jobs or self._stays(trainings, number)):

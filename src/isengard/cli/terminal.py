@@ -18,6 +18,8 @@ _CONTROL |= {
     code: f"\\u{code:04x}" for code in (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 }
 
+_JSON_CONTROL = {code: f"\\u{code:04x}" for code in _CONTROL if code >= 0x20}  # JSON itself escapes those below
+
 
 def inert(text: str) -> str:
     """`text` with control characters (but not newline and tab) written out as ``\\x1b``."""
@@ -40,8 +42,13 @@ def complain(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print `value` as indented JSON: control characters come out escaped, so it needs no `inert`."""
-    say(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z, default=str).decode())
+    """Print `value` (dataclasses and moments included) as indented JSON."""
+    print(json_text(value, orjson.OPT_INDENT_2), flush=True)
+
+
+def json_text(value: Any, options: int = 0) -> str:
+    """`value` as JSON; what a terminal might act on is escaped in the way of JSON, so it stays the same value."""
+    return orjson.dumps(value, default=str, option=options | orjson.OPT_UTC_Z).decode().translate(_JSON_CONTROL)
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -1,0 +1,117 @@
+"""The whole story of one correlation id, in time order: what the services logged and what the journals hold.
+
+Reads files only, one line in memory at a time; a journal of a million lines costs its scan. Never writes.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from isengard.core.correlation import is_valid
+from isengard.core.errors import InvalidInput, NotFound
+from isengard.core.paths import DataDir
+from isengard.journal import Entry, JournalReader
+
+SERVICES = ("api", "worker")
+_NUMBER = re.compile(r"\.(\d+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """One line of the story.
+
+    Attributes:
+        source: The service's name, or the job's id for a journal line.
+        entry: The line; of a service's log its `seq` is 0.
+    """
+
+    source: str
+    entry: Entry
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return {"source": self.source, **self.entry.to_dict()}
+
+
+def trace(data: DataDir, correlation_id: str) -> Iterator[TraceLine]:
+    """Every line with `correlation_id`, oldest first.
+
+    Raises:
+        InvalidInput: It cannot be a correlation id.
+    """
+    if not is_valid(correlation_id):
+        raise InvalidInput(f"{correlation_id[:80]!r} is not a correlation id", field="correlation_id")
+    needle = orjson.dumps(correlation_id)
+    sources = [_service_lines(data, service, needle, correlation_id) for service in SERVICES]
+    sources += [_journal_lines(path, needle, correlation_id) for path in sorted(data.jobs.glob("*/events.jsonl"))]
+    return heapq.merge(*sources, key=lambda line: line.entry.ts)
+
+
+def correlation_of(data: DataDir, job_id: str) -> str:
+    """The correlation id of the request that made a job; raises `NotFound` if its journal does not say."""
+    first = JournalReader(data.job(job_id)).read(limit=1)
+    if not first or not first[0].correlation_id:
+        raise NotFound(f"the journal of {job_id} names no correlation id", field="job_id")
+    return first[0].correlation_id
+
+
+def _journal_lines(path: Path, needle: bytes, correlation_id: str) -> Iterator[TraceLine]:
+    for number, line in _lines_with(path, needle):
+        entry = Entry.read(line, number)
+        if entry.correlation_id == correlation_id:
+            yield TraceLine(path.parent.name, entry)
+
+
+def _service_lines(data: DataDir, service: str, needle: bytes, correlation_id: str) -> Iterator[TraceLine]:
+    for path in _oldest_first(data.service_logs(service), service):
+        for _, line in _lines_with(path, needle):
+            entry = _service_entry(line, service)
+            if entry is not None and entry.correlation_id == correlation_id:
+                yield TraceLine(service, entry)
+
+
+def _service_entry(line: bytes, service: str) -> Entry | None:
+    try:
+        value = orjson.loads(line)
+        return Entry(
+            seq=0,
+            ts=value["ts"],
+            level=value["level"],
+            event=value.get("event", "log"),
+            msg=value.get("msg", ""),
+            service=service,
+            job_id=value.get("job_id", ""),
+            correlation_id=value.get("correlation_id"),
+            fields=value.get("fields") or {},
+        )
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return None  # torn by a crash or by rotation; there is nothing in it to place in time
+
+
+def _lines_with(path: Path, needle: bytes) -> Iterator[tuple[int, bytes]]:
+    """The whole lines of a file that hold `needle`, with their numbers from 1; none if it has vanished."""
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return
+    with file:
+        for number, line in enumerate(file, 1):
+            if needle in line and line.endswith(b"\n"):
+                yield number, line[:-1]
+
+
+def _oldest_first(folder: Path, service: str) -> list[Path]:
+    """``api.log.5`` … ``api.log.1``, ``api.log``."""
+    return sorted(folder.glob(f"{service}.log*"), key=_age, reverse=True)
+
+
+def _age(path: Path) -> int:
+    match = _NUMBER.search(path.name)
+    return int(match[1]) if match else 0
