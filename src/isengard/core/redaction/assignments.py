@@ -226,7 +226,9 @@ def _assigned(text: str, name: _Name, after: re.Match[str]) -> Value | None:
 
 
 def _mapped(text: str, name: _Name, after: re.Match[str]) -> Value | None:
-    """``name: value`` of YAML, JSON, headers and prose."""
+    """``name: value`` of YAML, JSON, headers and prose; not the last parts of ``arn:…:secret:name``."""
+    if text[name.start - 1 : name.start] == ":":
+        return None
     annotation = _ANNOTATION.match(text, after.end())
     if annotation and not after["quote"]:
         return value_at(text, annotation.end())
@@ -293,7 +295,8 @@ def _argument(text: str, name: _Name, after: re.Match[str]) -> Value | None:
     if not (name.is_flag or statement) or after["bracket"]:
         return None
     start = _skip(_GAP, text, after.end("quote") if after["quote"] else name.end)
-    if start == name.end or text[start : start + 1] in ("-", "|", "[", "]", ")"):
+    column = text[name.end : start].isspace() and "\n" not in text[name.end : start] and start > name.end + 1
+    if start == name.end or column or text[start : start + 1] in ("-", "|", "[", "]", ")"):
         return None
     value = value_at(text, start)
     if value is None or value.quoted:

@@ -11,15 +11,19 @@ import re
 from collections.abc import Iterator
 
 from isengard.core.redaction.names import Sensitivity
+from isengard.core.redaction.notation import QUOTE
 from isengard.core.redaction.rules import Segment
 from isengard.core.redaction.spans import MASK, Span
 from isengard.core.redaction.values import is_harmless, looks_secret
 
-_QUOTE = r"(?:\\{0,7}[\"'`]|\\{1,8}u002[27]|&quot;|&\#0?39;|&\#34;|%2[27])"
+_IS = (
+    rf"(?:{QUOTE}?\]?[ \t]{{0,8}}(?:=>|[:=]|%3A)|{QUOTE}[ \t]{{0,8}},)"  # a mapping, or the first of a pair
+    rf"[ \t+]{{0,8}}(?:[bf]?{QUOTE})?(?:[ \t]|%20|\\[ ]){{0,8}}"
+)
 _AUTHORIZATION = re.compile(
-    rf"(?i)(?<![A-Za-z0-9])(?:proxy-|x-)?authorization{_QUOTE}?\]?[ \t]{{0,8}}(?:=>|[:=,]|%3A)[ \t+]{{0,8}}(?:b?{_QUOTE})?[ \t]{{0,8}}"
-    r"(?:%20|\\[ ])?(?:(bearer|basic|token|apikey|key|negotiate|ntlm|bot|digest|oauth|hawk|aws4-hmac-sha256|sso-key|splunk|genie"
-    r"key|jwt)(?:[ \t+]|%20|\\[ ]){1,8})?"
+    rf"(?i)(?<![A-Za-z0-9])(?:proxy-|x-)?authorization{_IS}"
+    r"(?:(bearer|basic|token|apikey|key|negotiate|ntlm|bot|digest|oauth|hawk|aws4-hmac-sha256|sso-key|splunk|geniekey|jwt)"
+    r"(?:[ \t+]|%20|\\[ ]){1,8})?"
 )
 _REST_SCHEMES = frozenset({"digest", "oauth", "hawk", "aws4-hmac-sha256"})
 _CREDENTIAL = re.compile(r"[^\s\"'`<>,;&\\\x00-\x1f]+")
@@ -42,9 +46,7 @@ class Authorization:
                 yield Span(value.start(), value.end(), "authorization", MASK, header.start())
 
 
-_COOKIE = re.compile(
-    rf"(?i)(?<![A-Za-z0-9])(?:set-)?cookie2?{_QUOTE}?\]?[ \t]{{0,8}}(?:=>|[:=,]|%3A)[ \t]{{0,8}}(?:b?{_QUOTE})?[ \t]{{0,8}}"
-)
+_COOKIE = re.compile(rf"(?i)(?<![A-Za-z0-9])(?:set-)?cookie2?{_IS}")
 _COOKIE_PAIRS = re.compile(r"[A-Za-z0-9_.$!%~^-]{1,128}=[^\r\n\"'`\\\x00-\x08\x0e-\x1f]+")
 
 

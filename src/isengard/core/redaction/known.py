@@ -22,7 +22,7 @@ from isengard.core.redaction.names import Sensitivity, names_a_secret
 from isengard.core.redaction.rules import Segment
 from isengard.core.redaction.spans import MARK, Span
 from isengard.core.redaction.values import is_harmless
-from isengard.core.redaction.views import FILLING, INDENTED_BREAK, LINE_BREAK, View
+from isengard.core.redaction.views import FILLING, LINE_BREAK, View
 
 SHORTEST = 8
 """Known values shorter than this many characters are left alone."""
@@ -32,8 +32,11 @@ _TILED = 96
 """Only this many characters of a spelling are cut into tiles: whoever shows a value shows its beginning."""
 
 _PART = 512
+
+_HEAD = 2
+"""Characters of a value that must stand at the end of a line for the next one to be looked at with it."""
+
 _TAIL = 4_096
-_LINE_END = "\r\n\\ \t\"'"
 
 
 def known_from_environment(environment: Mapping[str, str]) -> list[str]:
@@ -148,6 +151,14 @@ def _wrappable(value: str) -> Iterator[str]:
     yield from _base64_forms(raw)
 
 
+def _beheaded(value: str) -> Iterator[str]:
+    """What stands on the second line if only the first character stood on the line before."""
+    for form in _wrappable(value):
+        for part in (form[1:], FILLING.sub("", form)[1:]):
+            if len(part) > SHORTEST:
+                yield part
+
+
 def _lines(value: str) -> Iterator[str]:
     """The value and, if it has several lines, each of them."""
     yield value
@@ -173,7 +184,7 @@ class KnownValues:
     def __init__(self, values: Iterable[str]) -> None:
         wanted = {part for value in values for line in _lines(value.strip()) for part in _parts(line)}
         self._values = sorted(wanted)
-        forms = sorted({form for value in self._values for form in spellings(value)})
+        forms = sorted({form for value in self._values for form in (*spellings(value), *_beheaded(value))})
         self.literals = tuple(sorted(set(chain.from_iterable(map(_tiles, forms)))))
         self._automaton = AhoCorasick(forms)
         bare = {FILLING.sub("", form) for form in forms}
@@ -183,35 +194,32 @@ class KnownValues:
         """Every spelling in the segment, also broken over lines."""
         for start, end in _occurrences(self._automaton, segment.text):
             yield Span(start, end, "known-value", MARK)
-        if "\n" in segment.text or "\\" in segment.text:
-            yield from self._broken(segment.text, LINE_BREAK, self._automaton)
-            yield from self._broken(segment.text, FILLING, self._bare_automaton)
+        yield from self._broken(segment.text, LINE_BREAK, self._automaton)
+        yield from self._broken(segment.text, FILLING, self._bare_automaton)
 
     def _broken(self, text: str, pattern: re.Pattern[str], automaton: AhoCorasick) -> Iterator[Span]:
         view = View(text, pattern)
+        if not view.changes and pattern is LINE_BREAK:
+            return
         for start, end in _occurrences(automaton, view.text):
             yield Span(view.start(start), view.end(end), "known-value", MARK)
 
     @cached_property
     def _beginnings(self) -> dict[str, list[str]]:
-        """The beginnings of the spellings that are likely to be wrapped, by their last three characters."""
+        """The beginnings of the spellings that are likely to be wrapped, by their last characters."""
         index: dict[str, set[str]] = {}
         for value in self._values:
-            for form in _wrappable(value):
-                for length in range(3, len(form)):
-                    index.setdefault(form[length - 3 : length], set()).add(form[:length])
+            for form in {FILLING.sub("", form) for form in _wrappable(value)}:
+                for length in range(_HEAD, len(form)):
+                    index.setdefault(form[length - _HEAD : length], set()).add(form[:length])
         return {ending: sorted(beginnings, key=len) for ending, beginnings in index.items()}
 
     def may_continue(self, text: str) -> bool:
         """Whether `text` ends within a known value, so that the next line may hold the rest of it."""
-        tail = text[-64:]
-        if not {tail.rstrip("\r\n")[-1:], tail.rstrip(_LINE_END)[-1:]} & self._last_characters:
+        if FILLING.sub("", text[-64:])[-1:] not in self._last_characters:
             return False
-        return any(self._ends_within(View(text[-_TAIL:], pattern).text) for pattern in (LINE_BREAK, INDENTED_BREAK))
-
-    def _ends_within(self, text: str) -> bool:
-        ends = (text.rstrip("\r\n"), text.rstrip(_LINE_END))
-        return any(end.endswith(part) for end in ends for part in self._beginnings.get(end[-3:], ()))
+        bare = FILLING.sub("", text[-_TAIL:])
+        return any(bare.endswith(beginning) for beginning in self._beginnings.get(bare[-_HEAD:], ()))
 
     @cached_property
     def _last_characters(self) -> frozenset[str]:

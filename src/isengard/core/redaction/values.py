@@ -13,7 +13,7 @@ _LONGEST = 4_096
 """Characters of a value that are looked at."""
 
 _NOTHING = re.compile(
-    r"none|null|nil|true|false|undefined|nan|n/a|yes|no|on|off|unset|missing|required|optional|invalid|empty|hidden"
+    r"[\s,;:(){}\[\]\\\"']*|none|null|nil|true|false|undefined|nan|n/a|yes|no|on|off|unset|missing|required|optional|invalid|empty|hidden"
     r"|redacted|\[redacted\]|not|is|was|must|should|set|found|expired|expected"
     r"|\*+|x{3,}|[a-z]{0,8}[_-]?(?:\.{3,}|…)|•+|-+|_+|your[ _-].*|.*[_-]here",
     re.IGNORECASE,
@@ -36,8 +36,10 @@ _PATH = re.compile(rf"{_WORD}(?:\.{_WORD}){{0,8}}(?:\(\))?")
 _EXPRESSION = re.compile(rf"{_WORD}(?:\.{_WORD}){{0,8}}[(\[].*", re.DOTALL)
 _METHOD = re.compile(rf"(?:{_WORD}\.){{1,8}}{_WORD}\(.*", re.DOTALL)
 _KEY_FILE = re.compile(
-    r"(?:~|\.{0,2}|[A-Za-z]:)[/\\][^\s\"']{0,400}(?:\.[a-z0-9]{1,5}|id_[a-z0-9]{1,12})|[\w.-]{1,200}\.(?:json|pem|key|p12|ppk)"
+    r"(?:(?:~|\.{0,2}|[A-Za-z]:)[/\\])?[\w./\\ -]{1,400}"
+    r"(?:\.(?:json|pem|key|crt|cer|der|p8|p12|pfx|ppk|jks|txt|env|ya?ml)|[/\\]id_[a-z0-9]{1,12})"
 )
+_FILE = re.compile(r"(?:~|\.{0,2}|[A-Za-z]:)[/\\][\w./\\ -]{0,400}")
 _SEPARATED = re.compile(r"[\s./\\:=,;()\[\]{}<>]")
 
 
@@ -77,7 +79,7 @@ def _names_a_place(value: str, name: str) -> bool:
 def looks_secret(value: str) -> bool:
     """Whether `value` has the mixture of characters that words, paths and figures lack."""
     value = value[:_LONGEST]
-    if len(value) < 6 or "://" in value or _NUMBER.fullmatch(value) or _KEY_FILE.fullmatch(value):
+    if len(value) < 6 or "://" in value or _NUMBER.fullmatch(value) or _FILE.fullmatch(value):
         return False
     digits = sum(character.isdigit() for character in value)
     letters = sum(character.isalpha() for character in value)
