@@ -4,6 +4,8 @@ export class Columns<Key extends string> {
   private readonly data: Record<Key, Float64Array>;
   private start = 0;
   private used = 0;
+  /** Counts every change, for readers that compare. */
+  lastPushed = 0;
 
   constructor(
     private readonly keys: readonly Key[],
@@ -20,6 +22,7 @@ export class Columns<Key extends string> {
   }
 
   push(point: Record<Key, number>): void {
+    this.lastPushed += 1;
     const at = (this.start + this.used) % this.capacity;
     for (const key of this.keys) this.data[key][at] = point[key];
     if (this.used < this.capacity) this.used += 1;
@@ -36,6 +39,7 @@ export class Columns<Key extends string> {
   dropWhile(gone: (index: number) => boolean): void {
     let dropped = 0;
     while (dropped < this.used && gone(dropped)) dropped += 1;
+    if (dropped > 0) this.lastPushed += 1;
     this.start = (this.start + dropped) % this.capacity;
     this.used -= dropped;
   }

@@ -15,6 +15,9 @@ import { Sparks, type Spark } from "./sparks";
 const JOB_FRAMES = ["snapshot", "progress", "log", "sample", "checkpoint", "complete", "error"];
 const LIST_FRAMES = ["snapshot", "job", "removed"];
 
+/** How often the open job's row in the list behind it is brought up to date, ms. */
+const LISTED_EVERY = 1000;
+
 export interface JobChange {
   before: Job | undefined;
   after: Job;
@@ -37,6 +40,7 @@ export class LiveHub {
   private removed = new Set<string>();
   private storedJob: Job | null = null;
   private seenArtifacts = 0;
+  private listedAt = 0;
 
   constructor(private readonly client: QueryClient) {}
 
@@ -67,6 +71,7 @@ export class LiveHub {
   /** Opens a job (as far as it is known), or none. */
   show(id: string | null, known?: Job): void {
     if (id !== (this.open?.id ?? null)) {
+      if (this.open?.job) storeJob(this.client, this.open.job);
       this.open = id ? new JobLive(id) : null;
       this.seenArtifacts = 0;
       this.storedJob = null;
@@ -199,13 +204,22 @@ export class LiveHub {
       const before = this.client.getQueryData<Job>(["job", open.id]);
       this.storedJob = open.job;
       this.sparks.add(open.job);
-      storeJob(this.client, open.job);
+      this.client.setQueryData<Job>(["job", open.id], open.job);
+      this.storeListed(open.job, before);
       this.tell({ before, after: open.job });
     }
     if (open.artifacts !== this.seenArtifacts) {
       this.seenArtifacts = open.artifacts;
       void this.client.invalidateQueries({ queryKey: ["job", open.id, "artifacts"] });
     }
+  }
+
+  /** The list lies under the dialog: its row follows at a slower pace, but a change of status at once. */
+  private storeListed(job: Job, before: Job | undefined): void {
+    const now = performance.now();
+    if (job.status === before?.status && now - this.listedAt < LISTED_EVERY) return;
+    this.listedAt = now;
+    storeJob(this.client, job);
   }
 
   private tell(change: JobChange): void {

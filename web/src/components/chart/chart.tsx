@@ -1,0 +1,15 @@
+/** A chart that can be picked from, zoomed and marked. Draws with uPlot, which is loaded with the first chart. */
+import { lazy, Suspense } from "react";
+import type { ChartProps } from "./model";
+
+const Canvas = lazy(() => import("./canvas"));
+
+export function Chart(props: ChartProps) {
+  return (
+    <div className="relative" style={{ minHeight: props.height }}>
+      <Suspense fallback={null}>
+        <Canvas {...props} />
+      </Suspense>
+    </div>
+  );
+}

@@ -1,0 +1,150 @@
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Download } from "lucide-react";
+import { api, body } from "@/api/client";
+import { artifactsQuery } from "@/api/queries";
+import type { Artifact } from "@/api/types";
+import { Button, IconButton } from "@/components/ui/button";
+import { Checkbox } from "@/components/ui/field";
+import { Empty, Failed, Loading } from "@/components/ui/states";
+import { Time } from "@/components/ui/time";
+import { cn } from "@/lib/cn";
+import { bytes, count } from "@/lib/format";
+import { S } from "@/strings";
+import { bundleUrl } from "./header";
+import { useMoment } from "./moment";
+import { Section } from "./overview/overview";
+
+/** Keeps a checkpoint from being removed, or gives it free again. */
+export function useKeep(jobId: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ name, keep }: { name: string; keep: boolean }) => {
+      const params = { path: { job_id: jobId, filename: name } };
+      const path = "/api/jobs/{job_id}/artifacts/checkpoints/{filename}/keep";
+      return body(keep ? api.PUT(path, { params }) : api.DELETE(path, { params }));
+    },
+    onSuccess: () => client.invalidateQueries({ queryKey: ["job", jobId, "artifacts"] }),
+  });
+}
+
+export function ArtifactsTab({ jobId }: { jobId: string }) {
+  const { data, error, refetch } = useQuery(artifactsQuery(jobId));
+  if (error && !data) return <Failed error={error} onRetry={() => void refetch()} />;
+  if (!data) return <Loading />;
+  const of = (type: Artifact["type"]) => data.filter((each) => each.type === type);
+  const base = `/api/jobs/${encodeURIComponent(jobId)}`;
+  return (
+    <div className="mx-auto flex max-w-5xl flex-col gap-3 p-3 md:p-4">
+      {data.length === 0 && (
+        <Empty title={S.artifacts.none}>
+          <p>{S.artifacts.noneText}</p>
+        </Empty>
+      )}
+      <Files jobId={jobId} title={S.artifacts.model} files={of("model")} />
+      <Files jobId={jobId} title={S.artifacts.checkpoints} files={of("checkpoint").reverse()} />
+      <Files jobId={jobId} title={S.artifacts.samples} files={of("sample").reverse()} />
+      <Section title={S.artifacts.records}>
+        <div className="flex flex-wrap gap-2">
+          <Button asChild>
+            <a href={`${base}/logs`} download={`${jobId}.events.jsonl`}>
+              <Download aria-hidden /> {S.artifacts.journal}
+            </a>
+          </Button>
+          <Button asChild>
+            <a href={bundleUrl(jobId)} download>
+              <Download aria-hidden /> {S.artifacts.bundle}
+            </a>
+          </Button>
+        </div>
+      </Section>
+    </div>
+  );
+}
+
+function Files({ jobId, title, files }: { jobId: string; title: string; files: Artifact[] }) {
+  const { step, setStep } = useMoment();
+  const keep = useKeep(jobId);
+  if (files.length === 0) return null;
+  const isCheckpoint = files[0]?.type === "checkpoint";
+  return (
+    <Section title={title} aside={<span className="text-xs text-ink-3">{files.length}</span>}>
+      <div className="overflow-x-auto" tabIndex={-1}>
+        <table className="w-full text-left">
+          <thead className="label-caps">
+            <tr>
+              <th scope="col" className="py-1 pr-4 font-medium">
+                {S.artifacts.name}
+              </th>
+              <th scope="col" className="pr-4 text-right font-medium">
+                {S.artifacts.step}
+              </th>
+              <th scope="col" className="pr-4 text-right font-medium">
+                {S.artifacts.size}
+              </th>
+              <th scope="col" className="pr-4 font-medium max-md:hidden">
+                {S.artifacts.made}
+              </th>
+              {isCheckpoint && (
+                <th scope="col" className="pr-2 font-medium" title={S.artifacts.keepHint}>
+                  {S.artifacts.keep}
+                </th>
+              )}
+              <th scope="col" className="w-8">
+                <span className="sr-only">{S.artifacts.download}</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {files.map((file) => (
+              <tr
+                key={`${file.name}:${file.attempt ?? 1}`}
+                className={cn("border-t", step !== null && file.step === step && "bg-signal-soft")}
+              >
+                <td className="py-1 pr-4 font-mono text-xs">
+                  {file.name}
+                  {(file.attempt ?? 1) > 1 && (
+                    <span className="text-ink-3"> · {S.samples.attempt(file.attempt ?? 1)}</span>
+                  )}
+                </td>
+                <td className="pr-4 text-right">
+                  {file.step === null ? (
+                    "–"
+                  ) : (
+                    <button
+                      type="button"
+                      className="touch-target text-signal hover:underline"
+                      onClick={() => setStep(file.step)}
+                    >
+                      {count(file.step)}
+                    </button>
+                  )}
+                </td>
+                <td className="pr-4 text-right whitespace-nowrap">{bytes(file.size_bytes)}</td>
+                <td className="pr-4 text-xs whitespace-nowrap text-ink-2 max-md:hidden">
+                  <Time iso={file.created_at} />
+                </td>
+                {isCheckpoint && (
+                  <td className="pr-2">
+                    <Checkbox
+                      aria-label={S.samples.keep(count(file.step))}
+                      checked={file.kept}
+                      disabled={keep.isPending}
+                      onChange={(event) => keep.mutate({ name: file.name, keep: event.target.checked })}
+                    />
+                  </td>
+                )}
+                <td>
+                  <IconButton asChild label={`${S.artifacts.download} ${file.name}`}>
+                    <a href={file.url} download={file.name}>
+                      <Download aria-hidden />
+                    </a>
+                  </IconButton>
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </Section>
+  );
+}

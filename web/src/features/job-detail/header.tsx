@@ -1,0 +1,202 @@
+import * as Radix from "@radix-ui/react-dialog";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import {
+  Camera,
+  Columns3,
+  CopyPlus,
+  Ellipsis,
+  Package,
+  RotateCw,
+  Save,
+  Share2,
+  Square,
+  Trash2,
+  X,
+} from "lucide-react";
+import { api, body } from "@/api/client";
+import { infoQuery } from "@/api/queries";
+import { isTerminal, type Job } from "@/api/types";
+import { LinkStateMark } from "@/app/link-state";
+import { Button, IconButton } from "@/components/ui/button";
+import { CopyButton } from "@/components/ui/copy";
+import { Menu, MenuItem, MenuSeparator } from "@/components/ui/menu";
+import { ProgressBar, StatusBadge } from "@/components/ui/status";
+import { notify } from "@/components/ui/toast";
+import { canCancel, canDelete, canResume, useJobActions } from "@/features/jobs/actions";
+import { copyText } from "@/lib/clipboard";
+import { count, duration, percent } from "@/lib/format";
+import { S } from "@/strings";
+
+export function bundleUrl(jobId: string): string {
+  return `/api/jobs/${encodeURIComponent(jobId)}/debug-bundle`;
+}
+
+export function Header({ job, name, onClose }: { job: Job; name: string; onClose: () => void }) {
+  const { cancelMany, resume } = useJobActions();
+  return (
+    <header className="shrink-0 border-b bg-surface px-3 pt-2.5 pb-2 md:px-5 md:pt-3">
+      <div className="flex items-start gap-x-3 gap-y-1">
+        <div className="min-w-0 flex-1">
+          <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
+            <Radix.Title className="truncate text-lg font-semibold tracking-tight">
+              <span className="sr-only">{S.job.dialog("")}</span>
+              {name}
+            </Radix.Title>
+            <StatusBadge status={job.status} />
+            <span className="flex items-center font-mono text-2xs text-ink-3">
+              {job.id}
+              <CopyButton text={job.id} label={S.job.copyId} />
+            </span>
+            {job.attempt > 1 && <span className="text-xs text-ink-3">{S.jobs.attempt(job.attempt)}</span>}
+          </div>
+        </div>
+        <div className="flex shrink-0 items-center gap-1.5">
+          <LinkStateMark compact className="mr-1" />
+          <div className="flex items-center gap-1.5 max-md:hidden">
+            <Requests job={job} />
+            {canResume(job) && (
+              <Button tone="primary" disabled={resume.isPending} onClick={() => resume.mutate(job.id)}>
+                <RotateCw aria-hidden /> {resume.isPending ? S.job.resuming : S.job.resume}
+              </Button>
+            )}
+            {canCancel(job) && (
+              <Button onClick={() => void cancelMany([job])}>
+                <Square aria-hidden /> {S.job.cancel}
+              </Button>
+            )}
+            <Button asChild title={S.job.bundleHint}>
+              <a href={bundleUrl(job.id)} download data-bundle>
+                <Package aria-hidden /> {S.job.bundle}
+              </a>
+            </Button>
+          </div>
+          <MoreMenu job={job} onGone={onClose} />
+          <IconButton label={S.job.close} onClick={onClose}>
+            <X />
+          </IconButton>
+        </div>
+      </div>
+      <div className="mt-1.5 flex items-center gap-3">
+        <ProgressBar value={job.progress} status={job.status} label={S.job.progress} className="h-2 flex-1" />
+        <ProgressWords job={job} />
+      </div>
+    </header>
+  );
+}
+
+function ProgressWords({ job }: { job: Job }) {
+  const words = [
+    S.jobs.stepOf(count(job.current_step), count(job.total_steps || null)),
+    percent(job.progress, job.progress < 10 ? 1 : 0),
+  ];
+  if (!isTerminal(job.status)) {
+    words.push(job.phase ?? S.stage[job.stage]);
+    if (job.eta_seconds != null) words.push(S.job.eta(duration(job.eta_seconds)));
+  }
+  return (
+    <p className="max-w-[60vw] truncate text-xs whitespace-nowrap text-ink-2" data-progress-words>
+      {words.join(" · ")}
+    </p>
+  );
+}
+
+/** "Sample now" and "save now", where the trainer can. */
+function useRequests(job: Job) {
+  const { data: info } = useQuery(infoQuery);
+  const ask = useMutation({
+    mutationFn: (kind: "sample" | "save") =>
+      body(api.POST("/api/jobs/{job_id}/requests", { params: { path: { job_id: job.id } }, body: { kind } })),
+    onSuccess: ({ kind }) => notify(S.job.asked[kind]),
+  });
+  const can = info?.trainers.find((trainer) => trainer.name === job.trainer)?.capabilities ?? [];
+  const running = job.status === "running";
+  return {
+    ask: ask.mutate,
+    sample: running && can.includes("sample_now"),
+    save: running && can.includes("save_now"),
+  };
+}
+
+function Requests({ job }: { job: Job }) {
+  const { ask, sample, save } = useRequests(job);
+  return (
+    <>
+      {sample && (
+        <Button onClick={() => ask("sample")}>
+          <Camera aria-hidden /> {S.job.sampleNow}
+        </Button>
+      )}
+      {save && (
+        <Button onClick={() => ask("save")}>
+          <Save aria-hidden /> {S.job.saveNow}
+        </Button>
+      )}
+    </>
+  );
+}
+
+/** What is less often wanted; on a phone all of it. */
+function MoreMenu({ job, onGone }: { job: Job; onGone: () => void }) {
+  const { cancelMany, removeMany, resume } = useJobActions();
+  const { ask, sample, save } = useRequests(job);
+  const navigate = useNavigate();
+  return (
+    <Menu
+      trigger={
+        <IconButton label={S.job.more}>
+          <Ellipsis />
+        </IconButton>
+      }
+    >
+      <div className="md:hidden">
+        {canResume(job) && (
+          <MenuItem onSelect={() => resume.mutate(job.id)}>
+            <RotateCw aria-hidden /> {S.job.resume}
+          </MenuItem>
+        )}
+        {sample && (
+          <MenuItem onSelect={() => ask("sample")}>
+            <Camera aria-hidden /> {S.job.sampleNow}
+          </MenuItem>
+        )}
+        {save && (
+          <MenuItem onSelect={() => ask("save")}>
+            <Save aria-hidden /> {S.job.saveNow}
+          </MenuItem>
+        )}
+        {canCancel(job) && (
+          <MenuItem onSelect={() => void cancelMany([job])}>
+            <Square aria-hidden /> {S.job.cancel}
+          </MenuItem>
+        )}
+        <MenuItem asChild>
+          <a href={bundleUrl(job.id)} download>
+            <Package aria-hidden /> {S.job.bundle}
+          </a>
+        </MenuItem>
+        <MenuSeparator />
+      </div>
+      <MenuItem onSelect={() => void navigate({ to: "/new", search: { like: job.id } })}>
+        <CopyPlus aria-hidden /> {S.job.like}
+      </MenuItem>
+      <MenuItem onSelect={() => void navigate({ to: "/compare", search: { jobs: job.id } })}>
+        <Columns3 aria-hidden /> {S.job.compare}
+      </MenuItem>
+      <MenuItem onSelect={() => void copyText(window.location.href).then(() => notify(S.copied))}>
+        <Share2 aria-hidden /> {S.job.share}
+      </MenuItem>
+      {canDelete(job) && (
+        <>
+          <MenuSeparator />
+          <MenuItem
+            className="text-bad"
+            onSelect={() => void removeMany([job]).then((gone) => gone && onGone())}
+          >
+            <Trash2 aria-hidden /> {S.job.remove}
+          </MenuItem>
+        </>
+      )}
+    </Menu>
+  );
+}

@@ -1,0 +1,289 @@
+/** The scrolling list of log lines: as many rows in the document as fit on the screen, whatever the journal's length.
+
+    Rows have one height and are placed by arithmetic: a library that measures rows would hold an object for each of a
+    million. What does not fit on a row is shown by the panel below the list. */
+import {
+  useCallback,
+  useEffect,
+  useImperativeHandle,
+  useLayoutEffect,
+  useRef,
+  useState,
+  type KeyboardEvent,
+  type Ref,
+} from "react";
+import type { LogEntry } from "@/api/types";
+import { AnsiText } from "@/components/ui/ansi";
+import { cn } from "@/lib/cn";
+import { clockTime, count, utc } from "@/lib/format";
+import { ScrollMap } from "@/lib/scroll-map";
+import { S } from "@/strings";
+import { LEVEL_BADGE, LEVEL_INK } from "./levels";
+import type { LogWindow } from "./window";
+
+export const ROW = 22;
+const OVERSCAN = 6;
+/** Within so many pixels of the end the list follows new lines. */
+const NEAR_END = 4;
+
+export interface LogListHandle {
+  toEnd: () => void;
+  /** Brings a line into the middle of the view. */
+  toIndex: (index: number) => void;
+  focus: () => void;
+}
+
+interface LogListProps {
+  ref: Ref<LogListHandle>;
+  log: LogWindow;
+  /** `LogWindow.version`, so that the list draws anew. */
+  version: number;
+  total: number;
+  /** Number of the line that is opened. */
+  selected: number | null;
+  /** Step of the shared moment; its lines are marked. */
+  step: number | null;
+  search: string;
+  following: boolean;
+  onFollow: (following: boolean) => void;
+  onSelect: (entry: LogEntry | null) => void;
+}
+
+export function LogList({
+  ref,
+  log,
+  version,
+  total,
+  selected,
+  step,
+  search,
+  following,
+  onFollow,
+  onSelect,
+}: LogListProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const [map] = useState(() => new ScrollMap());
+  const [view, setView] = useState({ offset: 0, top: 0, height: 0 });
+
+  const draw = useCallback(() => {
+    const { clientHeight: height = 0, scrollTop: top = 0 } = box.current ?? {};
+    setView((known) =>
+      known.offset === map.offset && known.height === height && known.top === top
+        ? known
+        : { offset: map.offset, top, height },
+    );
+  }, [map]);
+
+  const jump = useCallback(
+    (offset: number) => {
+      const element = box.current;
+      if (!element) return;
+      map.resize(total * ROW, element.clientHeight);
+      const top = map.jump(offset);
+      const content = element.firstElementChild as HTMLElement | null;
+      // The box must have its new height before it can be scrolled there.
+      if (content) content.style.height = `${map.height}px`;
+      element.scrollTop = top;
+      draw();
+    },
+    [draw, map, total],
+  );
+
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    map.resize(total * ROW, element.clientHeight);
+    if (following) jump(Infinity);
+    else draw();
+  }, [total, following, map, jump, draw]);
+
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const observer = new ResizeObserver(() => {
+      map.resize(total * ROW, element.clientHeight);
+      if (following) jump(Infinity);
+      else draw();
+    });
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, [map, total, following, jump, draw]);
+
+  useImperativeHandle(ref, () => ({
+    toEnd: () => jump(Infinity),
+    toIndex: (index) => jump(index * ROW - (box.current?.clientHeight ?? 0) / 2 + ROW / 2),
+    focus: () => box.current?.focus(),
+  }));
+
+  const first = Math.max(0, Math.floor(view.offset / ROW) - OVERSCAN);
+  const last = Math.min(total - 1, Math.ceil((view.offset + view.height) / ROW) + OVERSCAN);
+  useEffect(() => {
+    if (total > 0) log.show(first, last);
+  }, [log, first, last, total]);
+
+  const onScroll = () => {
+    const element = box.current;
+    if (!element) return;
+    const before = map.offset;
+    const corrected = map.scrolled(element.scrollTop);
+    if (corrected !== null) element.scrollTop = corrected;
+    draw();
+    const atEnd = map.offset >= map.end - NEAR_END;
+    // Only the reader's own movement upwards lets go; a list that has just grown is at its end again in a moment.
+    if (atEnd !== following && (atEnd || map.offset < before)) onFollow(atEnd);
+  };
+
+  const select = (by: number) => {
+    const at = indexOf(log, first, last, selected);
+    const next = Math.min(
+      total - 1,
+      Math.max(0, at === null ? Math.floor((view.offset + view.height / 2) / ROW) : at + by),
+    );
+    const entry = log.line(next);
+    if (!entry) return;
+    onSelect(entry);
+    if (next * ROW < view.offset || (next + 1) * ROW > view.offset + view.height)
+      jump(next * ROW - view.height / 2);
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const key = event.key;
+    if (key === "ArrowDown" && selected !== null) select(1);
+    else if (key === "ArrowUp" && selected !== null) select(-1);
+    else if (key === "Enter") select(0);
+    else if (key === "Escape" && selected !== null) onSelect(null);
+    else if (key === "Home") jump(0);
+    else if (key === "End") jump(Infinity);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (key === "Home") onFollow(false);
+    if (key === "End") onFollow(true);
+  };
+
+  const rows = [];
+  for (let index = first; index <= last; index += 1) rows.push({ index, entry: log.line(index) });
+  return (
+    <div
+      ref={box}
+      role="table"
+      aria-label={S.logs.label}
+      aria-rowcount={total}
+      data-version={version}
+      data-arrows
+      tabIndex={0}
+      onScroll={onScroll}
+      onKeyDown={onKeyDown}
+      className="h-full overflow-x-hidden overflow-y-auto overscroll-contain bg-surface font-mono text-xs [overflow-anchor:none] focus-visible:-outline-offset-2"
+    >
+      <div role="rowgroup" className="relative" style={{ height: Math.min(total * ROW, map.height) }}>
+        {rows.map(({ index, entry }) => (
+          <Row
+            key={index}
+            index={index}
+            entry={entry}
+            // The map's two places differ when the list is longer than a browser can show.
+            top={index * ROW - view.offset + view.top}
+            selected={entry?.seq === selected}
+            atMoment={step !== null && (entry?.fields as { step?: number } | undefined)?.step === step}
+            search={search}
+            onSelect={onSelect}
+          />
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function indexOf(log: LogWindow, first: number, last: number, seq: number | null): number | null {
+  if (seq === null) return null;
+  for (let index = first; index <= last; index += 1) if (log.line(index)?.seq === seq) return index;
+  return null;
+}
+
+interface RowProps {
+  index: number;
+  entry: LogEntry | undefined;
+  top: number;
+  selected: boolean;
+  atMoment: boolean;
+  search: string;
+  onSelect: (entry: LogEntry | null) => void;
+}
+
+function Row({ index, entry, top, selected, atMoment, search, onSelect }: RowProps) {
+  const style = { transform: `translateY(${top}px)`, height: ROW };
+  const at = "absolute inset-x-0 top-0 flex items-center gap-3 px-3";
+  if (!entry)
+    return (
+      <div role="row" aria-rowindex={index + 1} className={at} style={style}>
+        <span role="cell" className="h-2 w-1/3 rounded-full bg-raised">
+          <span className="sr-only">{S.loading}</span>
+        </span>
+      </div>
+    );
+  const date = new Date(entry.timestamp);
+  return (
+    <div
+      role="row"
+      aria-rowindex={index + 1}
+      aria-current={selected || undefined}
+      data-seq={entry.seq}
+      onClick={() => onSelect(selected ? null : entry)}
+      className={cn(
+        at,
+        "cursor-pointer hover:bg-raised",
+        atMoment && "bg-mark-soft hover:bg-mark-soft",
+        selected && "bg-signal-soft hover:bg-signal-soft",
+      )}
+      style={style}
+    >
+      <span role="cell" className="w-14 shrink-0 text-right text-2xs text-ink-3 select-none max-sm:hidden">
+        {entry.seq}
+      </span>
+      <span role="cell" className="shrink-0">
+        <time dateTime={entry.timestamp} title={utc(date)} className="text-ink-3">
+          {clockTime(date, true)}
+        </time>
+      </span>
+      <span
+        role="cell"
+        className={cn(
+          "w-12 shrink-0 rounded-xs px-1 text-center text-2xs font-medium",
+          LEVEL_BADGE[entry.level],
+        )}
+      >
+        {entry.level}
+      </span>
+      <span role="cell" className="w-36 shrink-0 truncate text-ink-3 max-lg:hidden">
+        {entry.event}
+      </span>
+      <span role="cell" className={cn("min-w-0 flex-1 truncate", LEVEL_INK[entry.level])}>
+        <Message entry={entry} search={search} />
+      </span>
+    </div>
+  );
+}
+
+/** The message; without one, the figures that the line carries. */
+export function messageOf(entry: LogEntry): string {
+  if (entry.message) return entry.message;
+  const shown = Object.entries(entry.fields).filter(
+    ([, value]) => value !== null && typeof value !== "object",
+  );
+  return shown.map(([name, value]) => `${name}=${String(value)}`).join(" ") || entry.event;
+}
+
+function Message({ entry, search }: { entry: LogEntry; search: string }) {
+  const text = messageOf(entry).slice(0, 2000);
+  const at = search ? text.toLowerCase().indexOf(search.toLowerCase()) : -1;
+  if (at < 0) return <AnsiText text={text} />;
+  return (
+    <>
+      <AnsiText text={text.slice(0, at)} />
+      <mark className="rounded-xs bg-warn-soft text-warn">{text.slice(at, at + search.length)}</mark>
+      <AnsiText text={text.slice(at + search.length)} />
+    </>
+  );
+}
+
+export const lineCount = (total: number | null) => (total === null ? "" : S.logs.lines(count(total)));

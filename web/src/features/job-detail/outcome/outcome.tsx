@@ -1,0 +1,224 @@
+/** What happened, once it is over: said first, with what can be done now. */
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { Check, CircleSlash, CopyPlus, Download, OctagonX, Package, RotateCw } from "lucide-react";
+import type { ReactNode } from "react";
+import { api, body } from "@/api/client";
+import type { Artifact, Job } from "@/api/types";
+import { AnsiText } from "@/components/ui/ansi";
+import { Button } from "@/components/ui/button";
+import { CopyButton } from "@/components/ui/copy";
+import { useJobActions } from "@/features/jobs/actions";
+import { bytes, count, duration } from "@/lib/format";
+import { S } from "@/strings";
+import { bundleUrl } from "../header";
+import { useElapsed } from "../overview/figures";
+
+export function Outcome({
+  job,
+  artifacts,
+  onFirstError,
+}: {
+  job: Job;
+  artifacts: readonly Artifact[];
+  onFirstError: () => void;
+}) {
+  if (job.status === "completed") return <Completed job={job} artifacts={artifacts} />;
+  if (job.status === "failed") return <FailedJob job={job} onFirstError={onFirstError} />;
+  return <Cancelled job={job} artifacts={artifacts} />;
+}
+
+function Frame({
+  tone,
+  icon,
+  title,
+  children,
+  actions,
+}: {
+  tone: string;
+  icon: ReactNode;
+  title: string;
+  children?: ReactNode;
+  actions: ReactNode;
+}) {
+  return (
+    <section className={`panel border-l-4 p-4 ${tone}`} data-outcome>
+      <div className="flex flex-wrap items-start justify-between gap-3">
+        <div className="flex min-w-0 flex-1 items-start gap-3 [&>svg]:mt-0.5 [&>svg]:size-5 [&>svg]:shrink-0">
+          {icon}
+          <div className="min-w-0 flex-1">
+            <h3 className="text-base font-semibold text-ink">{title}</h3>
+            <div className="text-ink-2">{children}</div>
+          </div>
+        </div>
+        <div className="flex flex-wrap gap-2">{actions}</div>
+      </div>
+    </section>
+  );
+}
+
+function Completed({ job, artifacts }: { job: Job; artifacts: readonly Artifact[] }) {
+  const took = useElapsed(job);
+  const model = artifacts.find((each) => each.type === "model");
+  return (
+    <Frame
+      tone="border-l-ok text-ok"
+      icon={<Check aria-hidden />}
+      title={took === null ? S.outcome.completed : S.outcome.completedIn(duration(took))}
+      actions={
+        <>
+          {model && (
+            <Button asChild tone="primary">
+              <a href={model.url} download={model.name}>
+                <Download aria-hidden /> {S.outcome.download} ({bytes(model.size_bytes)})
+              </a>
+            </Button>
+          )}
+          <Like job={job} />
+        </>
+      }
+    >
+      {job.output_path && <p className="font-mono text-xs">{job.output_path}</p>}
+    </Frame>
+  );
+}
+
+interface FailureFields {
+  error?: string;
+  error_type?: string;
+  error_stack?: string;
+  last_lines?: string[];
+  cause?: { title?: string; explanation?: string; advice?: string[] };
+}
+
+function useFailure(jobId: string, attempt: number): FailureFields | null {
+  const { data } = useQuery({
+    queryKey: ["job", jobId, "failure", attempt],
+    queryFn: ({ signal }) =>
+      body(
+        api.GET("/api/jobs/{job_id}/logs/view", {
+          params: { path: { job_id: jobId }, query: { event: "job.failed", order: "desc", limit: 1 } },
+          signal,
+        }),
+      ),
+    staleTime: Infinity,
+  });
+  return (data?.entries[0]?.fields as FailureFields | undefined) ?? null;
+}
+
+function FailedJob({ job, onFirstError }: { job: Job; onFirstError: () => void }) {
+  const { resume } = useJobActions();
+  const failure = useFailure(job.id, job.attempt);
+  const error = failure?.error ?? job.error_message ?? "";
+  const kind = failure?.error_type ?? job.error_type;
+  const advice = failure?.cause?.advice ?? [];
+  return (
+    <Frame
+      tone="border-l-bad text-bad"
+      icon={<OctagonX aria-hidden />}
+      title={S.outcome.failedAt(count(job.current_step))}
+      actions={
+        <>
+          <Button tone="primary" disabled={resume.isPending} onClick={() => resume.mutate(job.id)}>
+            <RotateCw aria-hidden /> {S.job.resume}
+          </Button>
+          <Button asChild>
+            <a href={bundleUrl(job.id)} download>
+              <Package aria-hidden /> {S.job.bundle}
+            </a>
+          </Button>
+          <Like job={job} />
+        </>
+      }
+    >
+      <p className="mt-1 font-mono text-sm text-bad" data-error>
+        {kind && <strong className="font-medium">{kind}: </strong>}
+        {error}
+      </p>
+      <button
+        type="button"
+        onClick={onFirstError}
+        className="touch-target text-xs text-signal hover:underline"
+      >
+        {S.outcome.firstError}
+      </button>
+      <h4 className="mt-2 font-semibold text-ink">{S.outcome.tryThis}</h4>
+      {failure?.cause?.title && advice.length > 0 ? (
+        <>
+          <p>
+            <strong className="font-medium text-ink">{failure.cause.title}.</strong>{" "}
+            {failure.cause.explanation}
+          </p>
+          <ul className="mt-1 list-disc pl-5">
+            {advice.map((each) => (
+              <li key={each}>{each}</li>
+            ))}
+          </ul>
+        </>
+      ) : (
+        <p>{S.outcome.unknown}</p>
+      )}
+      {failure?.error_stack && <Folded title={S.outcome.stack} text={failure.error_stack} />}
+      {failure?.last_lines && failure.last_lines.length > 0 && (
+        <Folded title={S.outcome.lastLines} text={failure.last_lines.join("\n")} open />
+      )}
+    </Frame>
+  );
+}
+
+function Folded({ title, text, open }: { title: string; text: string; open?: boolean }) {
+  return (
+    <details className="mt-3" open={open}>
+      <summary className="label-caps min-h-6 select-none">{title}</summary>
+      <div className="relative mt-1">
+        <CopyButton text={text} label={S.logs.copyLine} className="absolute top-1 right-1" />
+        <pre
+          tabIndex={0}
+          aria-label={title}
+          className="max-h-72 overflow-auto rounded-md bg-sunken p-3 font-mono text-xs whitespace-pre-wrap text-ink"
+        >
+          <AnsiText text={text} />
+        </pre>
+      </div>
+    </details>
+  );
+}
+
+function Cancelled({ job, artifacts }: { job: Job; artifacts: readonly Artifact[] }) {
+  const { resume } = useJobActions();
+  const checkpoints = artifacts.filter((each) => each.type === "checkpoint");
+  const samples = artifacts.filter((each) => each.type === "sample").length;
+  const newest = checkpoints.reduce<number | null>((last, each) => Math.max(last ?? 0, each.step ?? 0), null);
+  return (
+    <Frame
+      tone="border-l-ink-3 text-ink-2"
+      icon={<CircleSlash aria-hidden />}
+      title={S.outcome.cancelledAt(count(job.current_step))}
+      actions={
+        <>
+          <Button tone="primary" disabled={resume.isPending} onClick={() => resume.mutate(job.id)}>
+            <RotateCw aria-hidden /> {S.job.resume}
+          </Button>
+          <Like job={job} />
+        </>
+      }
+    >
+      <h4 className="mt-1 font-semibold text-ink">{S.outcome.kept}</h4>
+      <p>
+        {checkpoints.length + samples > 0
+          ? S.outcome.keptText(checkpoints.length, samples, newest === null ? null : count(newest))
+          : S.outcome.keptNothing}
+      </p>
+      <p>{S.outcome.resumeHint}</p>
+    </Frame>
+  );
+}
+
+function Like({ job }: { job: Job }) {
+  const navigate = useNavigate();
+  return (
+    <Button onClick={() => void navigate({ to: "/new", search: { like: job.id } })}>
+      <CopyPlus aria-hidden /> {S.job.like}
+    </Button>
+  );
+}

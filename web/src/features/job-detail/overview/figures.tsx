@@ -1,0 +1,85 @@
+import { useEffect, useState } from "react";
+import { isTerminal, type Gpu, type Job } from "@/api/types";
+import { Figure } from "@/components/ui/figure";
+import { count, DASH, duration, figure, gib, percent, rate, speed } from "@/lib/format";
+import { S } from "@/strings";
+import type { JobSeries } from "../series";
+import { useMoment } from "../moment";
+import { valueAt } from "../timeline/timeline";
+
+export function Figures({ job, series }: { job: Job; series: JobSeries }) {
+  const { step } = useMoment();
+  const elapsed = useElapsed(job);
+  const ended = isTerminal(job.status);
+  const atStep = step ?? job.current_step;
+  const loss = step === null ? job.current_loss : valueAt(series.parts.loss, step);
+  const lr = step === null ? job.lr : valueAt(series.parts.lr, step);
+  return (
+    <dl
+      aria-label={S.overview.figures}
+      className="grid grid-cols-2 gap-2 sm:grid-cols-3 md:gap-3 lg:grid-cols-6"
+    >
+      <Figure
+        label={S.overview.step}
+        value={
+          <>
+            {count(atStep)}
+            <span className="text-base text-ink-3"> / {count(job.total_steps || null)}</span>
+          </>
+        }
+        note={S.overview.percentDone(percent(job.progress))}
+      />
+      <Figure label={S.overview.loss} value={figure(loss)} note={S.overview.best(figure(lowest(series)))} />
+      <Figure
+        label={S.overview.lr}
+        value={rate(lr)}
+        note={String(job.config["lr_scheduler"] ?? job.config["optimizer"] ?? job.trainer)}
+      />
+      <Figure
+        label={ended ? S.overview.took : S.overview.eta}
+        value={ended ? duration(elapsed) : duration(job.eta_seconds)}
+        note={ended ? S.status[job.status] : (job.phase ?? S.stage[job.stage])}
+      />
+      <Figure
+        label={S.overview.speed}
+        value={speed(job.it_per_s)}
+        note={`${S.overview.elapsed} ${duration(elapsed)}`}
+      />
+      <GpuFigure gpu={job.gpu} />
+    </dl>
+  );
+}
+
+function GpuFigure({ gpu }: { gpu: Gpu | null }) {
+  if (!gpu) return <Figure label={S.overview.gpu} value={DASH} note={S.overview.noGpu} />;
+  const memory =
+    gpu.memory_total_mb == null ? "" : S.overview.memory(gib(gpu.memory_used_mb), gib(gpu.memory_total_mb));
+  const heat = gpu.temperature_c == null ? "" : `${Math.round(gpu.temperature_c)} °C`;
+  return (
+    <Figure
+      label={gpu.name ?? S.overview.gpu}
+      value={percent(gpu.utilization_pct)}
+      note={S.overview.gpuNote(memory, heat)}
+    />
+  );
+}
+
+function lowest(series: JobSeries): number | null {
+  let low = Infinity;
+  for (const part of series.parts.loss) for (const value of part.values) if (value < low) low = value;
+  return Number.isFinite(low) ? low : null;
+}
+
+/** Seconds since the start, ticking while the job runs. */
+export function useElapsed(job: Job): number | null {
+  const [now, setNow] = useState(() => Date.now());
+  const ticking = job.started_at !== null && !isTerminal(job.status);
+  useEffect(() => {
+    if (!ticking) return;
+    const timer = window.setInterval(() => setNow(Date.now()), 1000);
+    return () => window.clearInterval(timer);
+  }, [ticking]);
+  if (!job.started_at) return null;
+  const until = job.completed_at ? Date.parse(job.completed_at) : now;
+  return Math.max(0, (until - Date.parse(job.started_at)) / 1000);
+}

@@ -1,0 +1,156 @@
+import { useQuery } from "@tanstack/react-query";
+import { useEffect, useMemo, useState } from "react";
+import { metricsQuery } from "@/api/queries";
+import type { Artifact, Job } from "@/api/types";
+import { prefer, usePreferences } from "@/app/preferences";
+import { Chart } from "@/components/chart/chart";
+import type { Line, Mark } from "@/components/chart/model";
+import { Checkbox } from "@/components/ui/field";
+import { count, figure, rate } from "@/lib/format";
+import { smooth } from "@/lib/smoothing";
+import { S } from "@/strings";
+import { useMoment } from "../moment";
+import { baseOf, type JobSeries, type Part } from "../series";
+
+const HEIGHT = 280;
+/** Points of the part that is zoomed into. */
+const DETAIL = 2000;
+const SETTLE_MS = 150;
+
+export function LossChart({
+  job,
+  series,
+  artifacts,
+}: {
+  job: Job;
+  series: JobSeries;
+  artifacts: readonly Artifact[];
+}) {
+  const { smoothing, logScale } = usePreferences();
+  const { step, setStep } = useMoment();
+  const [range, setRange] = useState<[number, number] | null>(null);
+  const detail = useDetail(job.id, range);
+  const shown = detail ?? series;
+
+  const lines = useMemo(() => linesOf(shown.parts, smoothing), [shown, smoothing]);
+  const marks = useMemo<Mark[]>(
+    () =>
+      artifacts.flatMap((each) =>
+        each.step === null || each.type === "model" ? [] : [{ x: each.step, kind: each.type }],
+      ),
+    [artifacts],
+  );
+  const points = series.parts.loss.reduce((sum, part) => sum + part.values.length, 0);
+  if (points === 0) return <p className="grid h-40 place-items-center text-ink-3">{S.overview.waiting}</p>;
+  const first = series.parts.loss[0]?.values[0];
+  const last = series.parts.loss.at(-1)?.values.at(-1);
+  return (
+    <>
+      <Controls />
+      <Chart
+        label={S.overview.chartLabel(figure(first), figure(last), count(points))}
+        lines={lines}
+        height={HEIGHT}
+        x="step"
+        logScales={logScale ? LOG : NONE}
+        marks={marks}
+        moment={step}
+        onPick={(x) => setStep(Math.min(job.current_step, Math.max(0, Math.round(x))))}
+        onZoom={setRange}
+      />
+    </>
+  );
+}
+
+const LOG = ["loss"];
+const NONE: string[] = [];
+
+function Controls() {
+  const { smoothing, logScale } = usePreferences();
+  return (
+    <div className="mb-1 flex flex-wrap items-center gap-x-5 gap-y-1 text-xs text-ink-2">
+      <label className="flex items-center gap-2">
+        {S.overview.smoothing}
+        <input
+          type="range"
+          min={0}
+          max={0.99}
+          step={0.01}
+          value={smoothing}
+          onChange={(event) => prefer({ smoothing: event.target.valueAsNumber })}
+          className="h-6 w-28 accent-[var(--signal)]"
+        />
+        <output className="w-8 font-mono text-2xs">{smoothing.toFixed(2)}</output>
+      </label>
+      <label className="flex min-h-6 items-center gap-2">
+        <Checkbox checked={logScale} onChange={(event) => prefer({ logScale: event.target.checked })} />
+        {S.overview.log}
+      </label>
+      <span className="ml-auto flex items-center gap-3 text-2xs text-ink-3" aria-hidden>
+        <span className="flex items-center gap-1.5">
+          <i className="size-2 rounded-full bg-mark" /> {S.overview.legend.sample}
+        </span>
+        <span className="flex items-center gap-1.5">
+          <i className="size-2 bg-info" /> {S.overview.legend.checkpoint}
+        </span>
+      </span>
+    </div>
+  );
+}
+
+/** The zoomed part at full detail, once the zoom has settled; it does not grow with the run. */
+function useDetail(jobId: string, range: [number, number] | null): JobSeries | null {
+  const [settled, setSettled] = useState(range);
+  useEffect(() => {
+    const timer = window.setTimeout(() => setSettled(range), SETTLE_MS);
+    return () => window.clearTimeout(timer);
+  }, [range]);
+  const from = Math.max(0, Math.floor(settled?.[0] ?? 0));
+  const to = Math.ceil(settled?.[1] ?? 0);
+  const { data } = useQuery({
+    ...metricsQuery(jobId, ["loss", "lr"], { points: DETAIL, from, to }),
+    enabled: settled !== null,
+  });
+  // Drawn only inside its own range: the rest of the run stays as it was, so that zooming out is at once.
+  return useMemo(() => (settled && range && data ? baseOf(data) : null), [settled, range, data]);
+}
+
+function linesOf(parts: JobSeries["parts"], smoothing: number): Line[] {
+  const many = parts.loss.length > 1;
+  const named = (label: string, part: Part) => (many ? `${label} (${S.jobs.attempt(part.attempt)})` : label);
+  const colour = (index: number, count: number) => (index === count - 1 ? "signal" : "warn");
+  return [
+    ...parts.loss.map((part, index) => ({
+      label: named(S.overview.raw, part),
+      xs: part.steps,
+      ys: part.values,
+      colour: colour(index, parts.loss.length),
+      strength: smoothing > 0 ? 0.28 : 1,
+      width: 1,
+      scale: "loss",
+      format: figure,
+    })),
+    ...(smoothing > 0
+      ? parts.loss.map((part, index) => ({
+          label: named(S.overview.smooth, part),
+          xs: part.steps,
+          ys: smooth(part.values, smoothing),
+          colour: colour(index, parts.loss.length),
+          width: 2,
+          scale: "loss",
+          format: figure,
+        }))
+      : []),
+    ...parts.lr.map((part) => ({
+      label: named(S.overview.lrLine, part),
+      xs: part.steps,
+      ys: part.values,
+      colour: "ink-3",
+      strength: 0.8,
+      width: 1,
+      dash: [4, 4],
+      scale: "lr",
+      format: rate,
+    })),
+  ];
+}

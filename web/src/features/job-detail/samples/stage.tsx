@@ -1,0 +1,128 @@
+/** The training as a film: one step of every prompt, a scrubber, and two steps side by side with a wipe. */
+import { Pause, Play, SplitSquareHorizontal } from "lucide-react";
+import { useEffect, useState } from "react";
+import type { Artifact } from "@/api/types";
+import { Button } from "@/components/ui/button";
+import { Select } from "@/components/ui/field";
+import { cn } from "@/lib/cn";
+import { S } from "@/strings";
+import { KeepButton } from "./keep-button";
+import type { Matrix } from "./matrix";
+import { usePlayer } from "./player";
+import { stepName } from "./samples-tab";
+import { Wipe } from "./wipe";
+
+const MOST = 6;
+
+interface StageProps {
+  jobId: string;
+  matrix: Matrix;
+  artifacts: readonly Artifact[];
+  column: number;
+  onColumn: (column: number) => void;
+  onOpen: (row: number, column: number) => void;
+}
+
+export function Stage({ jobId, matrix, artifacts, column, onColumn, onOpen }: StageProps) {
+  const [other, setOther] = useState<number | null>(null);
+  const last = matrix.columns.length - 1;
+  const player = usePlayer(column, last, onColumn);
+  const shown = matrix.columns[column];
+  const rows = matrix.rows.slice(0, MOST);
+  usePreload(matrix, column);
+  return (
+    <section className="panel p-3">
+      <div className="mb-3 flex flex-wrap items-center gap-x-3 gap-y-2">
+        <Button onClick={player.toggle} aria-pressed={player.playing} disabled={last < 1}>
+          {player.playing ? <Pause aria-hidden /> : <Play aria-hidden />}
+          {player.playing ? S.samples.pause : S.samples.play}
+        </Button>
+        <input
+          type="range"
+          aria-label={S.samples.scrub}
+          aria-valuetext={stepName(shown)}
+          min={0}
+          max={Math.max(0, last)}
+          value={Math.max(0, column)}
+          onChange={(event) => {
+            player.stop();
+            onColumn(event.target.valueAsNumber);
+          }}
+          className="h-6 min-w-32 flex-1 accent-[var(--signal)]"
+        />
+        <span className="w-32 text-sm font-medium" data-shown-step={shown?.step}>
+          {stepName(shown)}
+        </span>
+        <Button
+          aria-pressed={other !== null}
+          disabled={last < 1}
+          onClick={() => setOther(other === null ? 0 : null)}
+          className={cn(other !== null && "border-signal text-signal")}
+        >
+          <SplitSquareHorizontal aria-hidden /> {S.samples.compare}
+        </Button>
+        {other !== null && (
+          <label className="flex items-center gap-2 text-xs text-ink-2">
+            {S.samples.compareWith}
+            <Select value={other} onChange={(event) => setOther(Number(event.target.value))}>
+              {matrix.columns.map((each, index) => (
+                <option key={`${each.step}:${each.attempt}`} value={index}>
+                  {stepName(each)}
+                </option>
+              ))}
+            </Select>
+          </label>
+        )}
+        {shown && <KeepButton jobId={jobId} artifacts={artifacts} step={shown.step} />}
+      </div>
+      <ul className="grid gap-3 grid-cols-[repeat(auto-fit,minmax(min(100%,13rem),1fr))]">
+        {rows.map((row, index) => {
+          const sample = row.cells[column] ?? null;
+          const left = other === null ? null : (row.cells[other] ?? null);
+          return (
+            <li key={row.index} className="min-w-0 max-w-md">
+              {sample && left ? (
+                <Wipe
+                  left={left}
+                  right={sample}
+                  leftName={stepName(matrix.columns[other ?? 0])}
+                  rightName={stepName(shown)}
+                />
+              ) : (
+                <button
+                  type="button"
+                  disabled={!sample}
+                  aria-label={S.samples.open(row.prompt ?? S.samples.noPrompt, stepName(shown))}
+                  onClick={() => onOpen(index, column)}
+                  className="block aspect-square w-full overflow-hidden rounded-md bg-sunken"
+                >
+                  {sample && (
+                    <img
+                      src={sample.url}
+                      alt={row.prompt ?? sample.name}
+                      className="size-full object-contain"
+                    />
+                  )}
+                </button>
+              )}
+              <p className="mt-1 truncate text-xs text-ink-2" title={row.prompt ?? undefined}>
+                {row.prompt ?? S.samples.noPrompt}
+              </p>
+            </li>
+          );
+        })}
+      </ul>
+    </section>
+  );
+}
+
+/** Reads the next steps' images before they are wanted, so that playing does not flicker. */
+function usePreload(matrix: Matrix, column: number): void {
+  useEffect(() => {
+    for (const row of matrix.rows.slice(0, MOST))
+      for (const next of [column + 1, column + 2, column - 1]) {
+        const url = row.cells[next]?.url;
+        if (url) new Image().src = url;
+      }
+  }, [matrix, column]);
+}

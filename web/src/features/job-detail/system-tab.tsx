@@ -1,0 +1,75 @@
+/** GPU and machine over time, on one axis with the training: a click goes to the step that was done then. */
+import { useQuery } from "@tanstack/react-query";
+import { useCallback, useMemo } from "react";
+import { metricsQuery } from "@/api/queries";
+import { useLive } from "@/api/live/react";
+import type { LiveHub } from "@/api/live/hub";
+import type { MetricPoint } from "@/api/types";
+import { Chart } from "@/components/chart/chart";
+import type { Line } from "@/components/chart/model";
+import { Empty, Failed, Loading } from "@/components/ui/states";
+import { S } from "@/strings";
+import { useMoment } from "./moment";
+import { Section } from "./overview/overview";
+import { stepAtTime, timeOfStep, type JobSeries } from "./series";
+import { groupsOf, type Group } from "./system-groups";
+
+const POINTS = 1500;
+const HEIGHT = 150;
+
+export function SystemTab({ jobId, series, ended }: { jobId: string; series: JobSeries; ended: boolean }) {
+  const { step, setStep } = useMoment();
+  const readReadings = useCallback((hub: LiveHub) => hub.open?.readings ?? 0, []);
+  const readings = useLive(readReadings);
+  const groups = useMemo(() => groupsOf(series.keys), [series.keys]);
+  const keys = groups.flatMap((group) => group.keys);
+  const { data, error, isPending, refetch } = useQuery({
+    ...metricsQuery(jobId, keys, { points: POINTS }),
+    queryKey: ["job", jobId, "system", keys.join(","), ended ? "ended" : String(readings)],
+    enabled: keys.length > 0,
+  });
+  if (keys.length === 0)
+    return (
+      <Empty title={S.system.none}>
+        <p>{S.system.noneText}</p>
+      </Empty>
+    );
+  if (error && !data) return <Failed error={error} onRetry={() => void refetch()} />;
+  if (isPending) return <Loading />;
+  const moment = step === null ? null : timeOfStep(series.parts.loss, step);
+  return (
+    <div className="mx-auto grid max-w-[100rem] gap-3 p-3 md:p-4 lg:grid-cols-2">
+      {groups.map((group) => (
+        <Section key={group.title} title={group.title}>
+          <Chart
+            label={group.title}
+            lines={linesOf(group, data?.series ?? {})}
+            height={HEIGHT}
+            x="time"
+            {...(group.range ? { ranges: { y: group.range } } : {})}
+            moment={moment}
+            onPick={(time) => setStep(stepAtTime(series.parts.loss, time))}
+            syncKey={`system-${jobId}`}
+          />
+        </Section>
+      ))}
+    </div>
+  );
+}
+
+const COLOURS = ["signal", "info", "mark", "warn"];
+
+function linesOf(group: Group, series: Record<string, MetricPoint[]>): Line[] {
+  return group.keys.flatMap((key, index) => {
+    const points = series[key];
+    if (!points || points.length === 0) return [];
+    return {
+      label: group.label(key),
+      xs: points.map((point) => Date.parse(point.timestamp)),
+      ys: points.map((point) => point.value),
+      colour: COLOURS[index % COLOURS.length] ?? "signal",
+      scale: "y",
+      format: group.format,
+    };
+  });
+}
