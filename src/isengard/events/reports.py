@@ -52,6 +52,7 @@ class ReportSpool:
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._torn = False
 
     def send(self, report: Report) -> None:
         """Append `report`; when this returns it survives the death of trainer and runner.
@@ -70,7 +71,16 @@ class ReportSpool:
             default=str,
             option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE,
         )
-        os.write(self._fd, line)
+        if self._torn:
+            line = b"\n" + line
+        written = 0
+        try:
+            written = os.write(self._fd, line)
+            while written < len(line):  # nearly full: the rest may still fit, or the disk says why not
+                written += os.write(self._fd, line[written:])
+            self._torn = False
+        finally:
+            self._torn = self._torn or 0 < written < len(line)
 
     def close(self) -> None:
         """Close the file."""

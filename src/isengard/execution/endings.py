@@ -67,7 +67,7 @@ def describe(exit_code: int, *, memory_kill: bool = False) -> str:
         return _shell_code(exit_code) if exit_code > 128 else f"exit code {exit_code}"
     number = -exit_code
     if number == signal.SIGKILL and memory_kill:
-        return "killed by signal 9 (SIGKILL) by the kernel's out-of-memory killer: the machine ran out of memory"
+        return "killed by signal 9 (SIGKILL) while the kernel's out-of-memory killer was at work: memory ran out"
     reason = _SIGNALS.get(number)
     return f"killed by signal {number} ({_name(number)})" + (f": {reason}" if reason else "")
 

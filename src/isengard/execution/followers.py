@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
+import traceback
 from collections.abc import Callable, Iterable
 
 from isengard.core.errors import StorageError
 from isengard.core.paths import JobPaths
+from isengard.events.models import Level
 from isengard.events.reports import Report
 from isengard.execution import inbox
 from isengard.execution.inbox import Message
@@ -21,6 +24,7 @@ from isengard.execution.streams import StreamReader
 from isengard.trainers.base import Observer
 
 TICK_S = 1.0
+_MAX_FAULTS = 20
 
 
 class Followers:
@@ -41,6 +45,7 @@ class Followers:
         self._spool = SpoolReader(paths.reports)
         self._observer: Observer | None = None
         self._readers: list[StreamReader] = []
+        self._faults: set[str] = set()
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -68,7 +73,7 @@ class Followers:
     def line(self, stream: str, text: str) -> None:
         """Show one line of output to the observer."""
         if self._observer is not None:
-            self._journal(self._observer.line(stream, text))
+            self._ask(functools.partial(self._observer.line, stream, text))
 
     def read_spool(self) -> None:
         """Journal the new reports; when the disk refuses, the rest waits in the spool."""
@@ -90,7 +95,7 @@ class Followers:
     def poll(self) -> None:
         """Let the observer look at the files."""
         if self._observer is not None:
-            self._journal(self._observer.poll())
+            self._ask(self._observer.poll)
 
     def _tick(self) -> None:
         self._recorder.outbox.flush()
@@ -105,7 +110,16 @@ class Followers:
                 self._obey(message)
                 inbox.done(message)
 
-    def _journal(self, reports: Iterable[Report]) -> None:
+    def _ask(self, question: Callable[[], Iterable[Report]]) -> None:
+        """Journal what the observer answers; one that fails is told once, and the training goes on unobserved by it."""
+        try:
+            reports = list(question())
+        except Exception as error:  # a plugin's fault must not cost the run
+            if repr(error) not in self._faults and len(self._faults) < _MAX_FAULTS:
+                self._faults.add(repr(error))
+                stack = traceback.format_exc()
+                self._recorder.log(f"the trainer's observer failed: {error!r}", Level.WARN, stack=stack)
+            return
         for report in reports:
             try:
                 self._recorder.report(report)

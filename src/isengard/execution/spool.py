@@ -32,6 +32,7 @@ REPORTABLE = frozenset(
 
 MAX_LINE = 4 * 1024 * 1024
 _CHUNK = 1024 * 1024
+_BEGINNING = b'{"event":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,12 @@ class SpoolReader:
 
 
 def parse(line: bytes) -> Report:
-    """The report in one line of the spool, or a warning that quotes what is there instead."""
+    """The report in one line of the spool, or a warning that quotes what is there instead.
+
+    Of a line that begins with the torn end of another writer's report, the whole report behind it counts.
+    """
     try:
-        body = orjson.loads(line)
+        body = _body(line)
         event = EventName(body["event"])
         fields = body.get("fields") or {}
         if event not in REPORTABLE or not isinstance(fields, dict):
@@ -120,6 +124,16 @@ def parse(line: bytes) -> Report:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         shown = line[:500].decode("utf-8", "replace")
         return Report(EventName.LOG, {"unreadable": shown}, f"the trainer's report cannot be read: {error}", Level.WARN)
+
+
+def _body(line: bytes) -> dict[str, Any]:
+    try:
+        return dict(orjson.loads(line))
+    except (ValueError, TypeError):
+        start = line.rfind(_BEGINNING)
+        if start <= 0:
+            raise
+        return dict(orjson.loads(line[start:]))
 
 
 def _moment(body: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ from isengard.execution.launcher_local import LocalLauncher, Runner
 from isengard.jobs.leases import Worker as Registration
 from isengard.jobs.models import Job, JobStatus
 from isengard.jobs.store import Progress, Store
-from isengard.journal import JobFold, JournalReader
+from isengard.journal import Entry, JobFold, JournalCursor, JournalReader
 
 log = logging.getLogger(__name__)
 
@@ -41,16 +41,23 @@ class Held:
     """A job this worker answers for.
 
     Attributes:
+        cursor: Stands behind the last line that `fold` knows.
         runner: Its runner, if this process started it; None for an adopted one.
         told: What of the fold is in the store.
     """
 
     job: Job
     paths: JobPaths
-    reader: JournalReader
+    cursor: JournalCursor
     fold: JobFold
     runner: Runner | None = None
     told: Progress | None = None
+
+    def catch_up(self) -> None:
+        """Fold in what was journaled since; raises OSError."""
+        while lines := self.cursor.read_new():
+            first = self.cursor.position - len(lines) + 1
+            self.fold.apply_all(Entry.read(line, first + number) for number, line in enumerate(lines))
 
 
 @dataclass(slots=True)
@@ -91,7 +98,7 @@ class Tending:
         alive = runner_lock.is_held(
             held.paths
         )  # asked before the journal is read: a death after that is seen next time
-        held.fold.catch_up(held.reader)
+        held.catch_up()
         if held.fold.attempt == held.job.attempt and held.fold.terminal_seq is not None:
             self._finish(held)
         elif not alive:
@@ -106,6 +113,9 @@ class Tending:
             self.store.transition(held.job.id, JobStatus.QUEUED, fence=held.job.fence)
             self._let_go(held)
             return
+        if not held.paths.root.exists():
+            self._mourn(held)
+            return
         exit_code = held.runner.popen.wait() if held.runner else None
         death = Death(runner_lock.holder(held.paths), exit_code)
         log.warning("job %s: %s", held.job.id, death.words)
@@ -115,15 +125,26 @@ class Tending:
             bury(self.settings, held.job, death)
         except JournalLocked:
             return  # somebody else is writing the end; it is read in the next turn
-        held.fold.catch_up(held.reader)
+        held.catch_up()
         self._finish(held)
+
+    def _mourn(self, held: Held) -> None:
+        log.error("the folder of job %s was removed while it ran", held.job.id)
+        self.store.transition(
+            held.job.id,
+            JobStatus.FAILED,
+            fence=held.job.fence,
+            error_message="the job's folder was removed while it ran",
+            error_type="JournalMissing",
+        )
+        self._let_go(held)
 
     def _finish(self, held: Held) -> None:
         fold = held.fold
         if fold.terminal_seq is None or fold.status is None:
             return
         wanted = JobStatus(fold.status)
-        known = ending(fold, held.reader)
+        known = ending(fold, JournalReader(held.paths))
         if "output_path" in known:
             self.store.update_character(held.job.character_id, lora_path=known["output_path"])
         self.store.transition(held.job.id, wanted, fence=held.job.fence, **known)
@@ -183,7 +204,7 @@ class Tending:
     def _fail(self, held: Held, error: str, kind: str) -> None:
         log.error("job %s cannot be started: %s", held.job.id, error)
         lines.failed_before_start(self.settings, held.job, error, kind, service="worker")
-        held.fold.catch_up(held.reader)
+        held.catch_up()
         self._finish(held)
 
     # Common to both.
@@ -199,16 +220,19 @@ class Tending:
             held.job = self.store.get_job(held.job.id)  # somebody's cancel was quicker
         except StorageError as error:
             log.warning("job %s: %s; trying again", held.job.id, error.detail)
+        except Exception:  # whatever it is, the other jobs must go on
+            log.exception("job %s cannot be tended; trying again", held.job.id)
 
     def _hold(self, job: Job, runner: Runner | None) -> Held:
         paths = self.settings.paths.job(job.id)
-        reader = JournalReader(paths)
-        held = Held(job, paths, reader, JobFold.read(reader), runner)
+        held = Held(job, paths, JournalCursor(paths), JobFold(), runner)
+        held.catch_up()
         self.held[job.id] = held
         return held
 
     def _let_go(self, held: Held) -> None:
         self.held.pop(held.job.id, None)
+        held.cursor.close()
         if held.runner is not None:
             self._leaving.append(held.runner)
 
