@@ -95,16 +95,20 @@ class Archive:
             Refused: `too_large`, when there are more than `limit`; or it is damaged.
             ArchiveRefused: It expands too far, or the upload as a whole does.
         """
+        self._check_ratio(entry, entry.info.file_size)  # what it says of itself is believed where it is bad enough
         data = bytearray()
         with _entry_errors(), self._zip.open(entry.info) as file:
             while chunk := file.read(_CHUNK):
                 self._budget.spend(len(chunk))
                 data += chunk
-                if len(data) > _RATIO_COUNTS_FROM and len(data) > self._limits.zip_ratio * entry.info.compress_size:
-                    raise self._limits.expands_too_far(entry.name)
+                self._check_ratio(entry, len(data))
                 if len(data) > limit:
                     raise too_large
         return bytes(data)
+
+    def _check_ratio(self, entry: ArchiveEntry, size: int) -> None:
+        if size > max(_RATIO_COUNTS_FROM, self._limits.zip_ratio * entry.info.compress_size):
+            raise self._limits.expands_too_far(entry.name)
 
 
 class _Guard(io.RawIOBase):
