@@ -173,11 +173,17 @@ def _clean(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _figure(value: object, kind: type) -> float | int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        figure = float(value)
+    except OverflowError:
+        return None
+    if not math.isfinite(figure):
         return None
     if kind is int:
-        return int(value) if value == int(value) and abs(value) < 2**63 else None
-    return float(value)
+        return int(value) if figure.is_integer() and abs(figure) < 2**63 else None
+    return figure
 
 
 def _percent(step: int, total: int) -> float:

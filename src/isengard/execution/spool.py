@@ -32,6 +32,7 @@ REPORTABLE = frozenset(
 
 MAX_LINE = 4 * 1024 * 1024
 _CHUNK = 1024 * 1024
+_TRIES = 8
 _BEGINNING = b'{"event":'
 
 
@@ -127,13 +128,16 @@ def parse(line: bytes) -> Report:
 
 
 def _body(line: bytes) -> dict[str, Any]:
-    try:
-        return dict(orjson.loads(line))
-    except (ValueError, TypeError):
-        start = line.rfind(_BEGINNING)
-        if start <= 0:
-            raise
-        return dict(orjson.loads(line[start:]))
+    """The object in the line, or the first whole one behind a torn beginning."""
+    start = 0
+    for _ in range(_TRIES):
+        try:
+            return dict(orjson.loads(line[start:]))
+        except (ValueError, TypeError):
+            start = line.find(_BEGINNING, start + 1)
+            if start < 0:
+                raise
+    raise ValueError("nothing in it is a report")
 
 
 def _moment(body: dict[str, Any]) -> str:

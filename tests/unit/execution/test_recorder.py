@@ -1,0 +1,98 @@
+"""What the runner makes of a report before it is a journal line."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isengard.core.paths import DataDir, JobPaths
+from isengard.core.redaction import Redactor
+from isengard.events.models import EventName, Level
+from isengard.events.reports import Report
+from isengard.execution.outbox import Outbox
+from isengard.execution.pace import Pace
+from isengard.execution.recorder import Recorder
+from isengard.journal import Entry, JournalReader, JournalWriter
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> JobPaths:
+    made = DataDir(tmp_path).job("train-recorded")
+    made.make()
+    return made
+
+
+def recorded(paths: JobPaths, *reports: Report, clock: Any = None) -> list[Entry]:
+    with JournalWriter.open(paths, service="runner", redactor=Redactor(), correlation_id="corr-1") as journal:
+        recorder = Recorder(Outbox(journal), paths, attempt=2, steps_total=100, pace=Pace(clock) if clock else Pace())
+        for number, report in enumerate(reports, 1):
+            recorder.report(report, number)
+    return JournalReader(paths).read()
+
+
+def test_a_step_is_completed_with_attempt_status_progress_and_pace(paths: JobPaths) -> None:
+    times = iter([0.0, 2.0])
+    steps = [Report(EventName.TRAINING_STEP, {"step": step, "loss": 0.5}) for step in (10, 14)]
+
+    first, second = recorded(paths, *steps, clock=lambda: next(times))
+
+    assert first.fields == {
+        "step": 10,
+        "loss": 0.5,
+        "report": 1,
+        "status": "running",
+        "attempt": 2,
+        "stage": "initializing",
+        "steps_total": 100,
+        "progress_pct": 10.0,
+    }
+    assert (second.fields["it_per_s"], second.fields["eta_seconds"]) == (2.0, 43.0)
+
+
+def test_what_the_trainer_knows_better_is_kept(paths: JobPaths) -> None:
+    own = {"step": 1, "eta_seconds": 5.0, "it_per_s": 9.0, "steps_total": 50, "progress_pct": 3.0, "attempt": 99}
+
+    (entry,) = recorded(paths, Report(EventName.TRAINING_STEP, own))
+
+    assert entry.fields["eta_seconds"] == 5.0
+    assert entry.fields["progress_pct"] == 3.0
+    assert entry.fields["attempt"] == 2, "which attempt it is, is not the trainer's to say"
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, "0.5", True, [1], 10**400])
+def test_a_figure_that_is_none_is_left_out(paths: JobPaths, loss: object) -> None:
+    (entry,) = recorded(paths, Report(EventName.TRAINING_STEP, {"step": 1.0, "loss": loss}))
+
+    assert "loss" not in entry.fields
+    assert entry.fields["step"] == 1
+
+
+def test_a_sample_that_is_there_is_told_with_its_size(paths: JobPaths) -> None:
+    (paths.samples / "a.png").write_bytes(b"12345")
+
+    (entry,) = recorded(paths, Report(EventName.TRAINING_SAMPLE, {"sample_path": "a.png", "step": 3}))
+
+    assert (entry.event, entry.fields["size_bytes"]) == ("training.sample", 5)
+
+
+@pytest.mark.parametrize("name", ["missing.png", "../../job.json", "", None, ".."])
+def test_a_sample_that_is_not_there_is_a_warning_with_its_report_number(paths: JobPaths, name: object) -> None:
+    (entry,) = recorded(paths, Report(EventName.TRAINING_SAMPLE, {"sample_path": name, "step": 3}))
+
+    assert (entry.event, entry.level, entry.fields["report"]) == ("log", Level.WARN, 1)
+
+
+def test_the_trainers_own_error_is_remembered_for_the_verdict(paths: JobPaths) -> None:
+    with JournalWriter.open(paths, service="runner", redactor=Redactor(), correlation_id="c") as journal:
+        recorder = Recorder(Outbox(journal), paths, attempt=1, steps_total=1)
+        recorder.report(Report(EventName.LOG, {"error": "boom", "error_type": "ValueError", "error_stack": "S"}), 1)
+
+        assert recorder.failure is not None
+        assert (recorder.failure.error, recorder.failure.error_type, recorder.failure.stack) == (
+            "boom",
+            "ValueError",
+            "S",
+        )
