@@ -154,7 +154,8 @@ def _likeness(usable: list[Sight]) -> Iterable[Finding]:
             f"{_images(len(copies))} the same as another, to the byte; they are used once",
             _names(copies),
         )
-    pairs = alike(usable)
+    copied = {sight.filename for sight in copies}
+    pairs = alike([sight for sight in usable if sight.filename not in copied])
     if pairs:
         yield Finding(
             Severity.INFO,

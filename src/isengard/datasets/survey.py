@@ -91,7 +91,9 @@ def open_image(path: Path, limits: Limits, *, enough: int) -> tuple[Sight, Image
 
 
 def alike(sights: list[Sight]) -> list[tuple[str, str]]:
-    """Pairs of different images that look nearly the same, each image with the first one it resembles."""
+    """Pairs that look the same or nearly so, each image with the first one it resembles."""
+    if len(sights) < 2:
+        return []
     import numpy as np  # noqa: PLC0415 - a tenth of a second that only a survey should pay
 
     prints = np.frombuffer(b"".join(sight.fingerprint for sight in sights), np.uint8).reshape(len(sights), 19)
@@ -101,10 +103,8 @@ def alike(sights: list[Sight]) -> list[tuple[str, str]]:
     for later in range(1, len(sights)):
         near = ones[np.bitwise_xor(bits[:later], bits[later])].sum(axis=1) <= _NEAR_BITS
         near &= np.abs(colours[:later] - colours[later]).max(axis=1) <= _NEAR_COLOUR
-        found = (int(index) for index in np.flatnonzero(near))
-        first = next((index for index in found if sights[index].content != sights[later].content), None)
-        if first is not None:
-            pairs.append((sights[first].filename, sights[later].filename))
+        if near.any():
+            pairs.append((sights[int(near.argmax())].filename, sights[later].filename))
     return pairs
 
 

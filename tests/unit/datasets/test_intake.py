@@ -194,7 +194,8 @@ def test_uploads_at_the_same_time_lose_nothing(intake: Intake, images: Images, p
     for image in listed:
         if image.caption:
             seed = int(image.caption[1:])
-            assert Image.open(folder / image.filename).tobytes() == noise(seed=seed).tobytes()
+            with Image.open(folder / image.filename) as stored:
+                assert stored.tobytes() == noise(seed=seed).tobytes()
 
 
 class _RefusingStore(Store):
