@@ -37,6 +37,7 @@ ENDED_KEPT = 500
 """So many jobs that ended or went are remembered for clients that come back."""
 _PAGE = 1000
 _SCAN_GAP_S = 0.2
+_ROW_LAG_S = 1.0
 
 
 @dataclass(slots=True)
@@ -57,6 +58,11 @@ class Tile:
     shown_at: float = float("-inf")
     due: asyncio.TimerHandle | None = None
     headline: tuple[object, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its journal says that it has ended; its row follows a moment later."""
+        return self.fold is not None and self.fold.terminal_seq is not None
 
     def stop(self) -> None:
         """No longer follow the job."""
@@ -120,7 +126,7 @@ class Board:
 
     def active(self) -> list[Tile]:
         """The jobs that are not over, the newest change last."""
-        return [tile for tile in self._tiles.values() if tile.data and tile.follower]
+        return [tile for tile in self._tiles.values() if tile.data and tile.follower and not tile.is_over]
 
     def changed_after(self, number: int) -> list[Tile]:
         """The jobs whose newest change has a higher number, in the order of these."""
@@ -155,6 +161,8 @@ class Board:
         for tile in (*followed, *await asyncio.to_thread(self._without_folder, ended)):
             await self._settle(tile)
         self._forget()
+        if any(tile.follower and tile.is_over for tile in self._tiles.values()):
+            self._loop.call_later(_ROW_LAG_S, self._scan_wanted.set)
 
     def _read_active(self) -> dict[str, Job]:
         found: list[Job] = []
@@ -207,6 +215,8 @@ class Board:
             return
         fold, loop = tile.fold, self._loop
         headline = (tile.job.status, fold.status, fold.stage, fold.attempt)
+        if tile.is_over:
+            self._scan_wanted.set()
         if headline != tile.headline or loop.time() - tile.shown_at >= QUIET_S:
             tile.headline = headline
             self._show(tile)

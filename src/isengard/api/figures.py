@@ -1,4 +1,4 @@
-"""Figures for Prometheus. Every label is from a closed set: route templates, methods, statuses; never what clients send.
+"""Figures for Prometheus. Every label is from a closed set (routes, methods, statuses), never what clients send.
 
 One object per application and a registry of its own, so that two applications in a process do not share counts.
 """

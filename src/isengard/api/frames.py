@@ -18,6 +18,7 @@ _TERMINAL: dict[str, str] = {
     EventName.JOB_CANCELLED: "complete",
     EventName.JOB_FAILED: "error",
 }
+_DATA = b"\ndata: "
 _KINDS: dict[str, str] = {
     EventName.TRAINING_STEP: "progress",
     EventName.TRAINING_SAMPLE: "sample",
@@ -38,25 +39,24 @@ class Frame:
     Attributes:
         seq: Number of the journal line it was made from; its id.
         kind: The SSE event type.
-        data: One JSON object, without a line break.
-        sse: The frame as server-sent-event bytes.
+        sse: The frame as server-sent-event bytes; its data is one JSON object without a line break.
         is_last: Whether it ends the stream.
     """
 
     seq: int
     kind: str
-    data: bytes
     sse: bytes
     is_last: bool
 
     def text(self) -> str:
         """The frame as one JSON text, for a WebSocket."""
-        return f'{{"id":"{self.seq}","event":"{self.kind}","data":{self.data.decode()}}}'
+        data = self.sse[self.sse.index(_DATA) + len(_DATA) : -2].decode()
+        return f'{{"id":"{self.seq}","event":"{self.kind}","data":{data}}}'
 
 
 def frame(seq: int, kind: str, data: bytes, *, is_last: bool = False) -> Frame:
     """A frame around ready-made `data`."""
-    return Frame(seq, kind, data, b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, kind.encode(), data), is_last)
+    return Frame(seq, kind, b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, kind.encode(), data), is_last)
 
 
 def frame_of(entry: Entry, terminal_seq: int | None) -> Frame:

@@ -108,5 +108,6 @@ class JobsStream(Response):
                 body = HEARTBEAT
             else:
                 continue
-            with subscriber.sending():
-                await send({"type": "http.response.body", "body": body, "more_body": True})
+            subscriber.begin_send()
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+            subscriber.end_send()

@@ -1,4 +1,4 @@
-"""What would become of a training request, without queueing anything: its parameters, its dataset, its trainer."""
+"""What would become of a training request, and what a look at a dataset found, as the API answers them."""
 
 from __future__ import annotations
 
@@ -7,65 +7,41 @@ from collections.abc import Iterable
 from isengard.api.schemas.characters import DatasetCheck, FindingView
 from isengard.api.schemas.training import Preflight, TrainingPlan
 from isengard.api.services import Services
-from isengard.core.errors import IsengardError
 from isengard.datasets.checks import Finding, Severity, check_dataset
 from isengard.datasets.limits import Limits
+from isengard.diagnostics.preflight import check_plan
 from isengard.jobs.models import Character
-from isengard.trainers import registry
 
 
-def check_character(services: Services, character: Character) -> DatasetCheck:
+def dataset_view(services: Services, character: Character) -> DatasetCheck:
     """Look over a character's images; raises `StorageError`."""
-    found = _look(services, character, resolution=None)
+    folder, limits = services.paths.uploads(character.id), Limits.of(services.settings)
+    found = check_dataset(folder, limits, trigger_word=character.trigger_word)
     return DatasetCheck(
         character_id=character.id,
-        ok=_is_ok(found),
+        ok=not any(finding.severity is Severity.ERROR for finding in found),
         image_count=character.image_count,
-        findings=[_view(finding) for finding in found],
+        findings=_views(found),
     )
 
 
-def check_plan(services: Services, plan: TrainingPlan) -> Preflight:
+def preflight_view(services: Services, plan: TrainingPlan) -> Preflight:
     """Check everything that queueing the training would check, and the dataset beyond that."""
-    findings: list[Finding] = []
-    name = plan.trainer or services.settings.mode.default_trainer
-    config = None
-    try:
-        config = registry.validate_config(registry.load_usable(name, services.settings), plan.config)
-    except IsengardError as error:
-        findings.append(_of_error("trainer" if error.field == "trainer" else "config", error))
-    image_count = 0
-    try:
-        character = services.characters.get(plan.character_id)
-        image_count = character.image_count
-        findings += _look(services, character, resolution=config["resolution"] if config else None)
-    except IsengardError as error:
-        findings.append(_of_error("character", error))
+    outlook = check_plan(
+        services.settings,
+        services.store,
+        character_id=plan.character_id,
+        trainer=plan.trainer,
+        config=plan.config,
+    )
     return Preflight(
-        ok=_is_ok(findings),
-        trainer=name,
-        config=config,
-        image_count=image_count,
-        findings=[_view(finding) for finding in findings],
+        ok=outlook.ok,
+        trainer=outlook.trainer,
+        config=outlook.config,
+        image_count=outlook.image_count,
+        findings=_views(outlook.findings),
     )
 
 
-def _look(services: Services, character: Character, resolution: int | None) -> list[Finding]:
-    return check_dataset(
-        services.paths.uploads(character.id),
-        Limits.of(services.settings),
-        trigger_word=character.trigger_word,
-        resolution=resolution,
-    )
-
-
-def _is_ok(findings: Iterable[Finding]) -> bool:
-    return not any(finding.severity is Severity.ERROR for finding in findings)
-
-
-def _of_error(code: str, error: IsengardError) -> Finding:
-    return Finding(Severity.ERROR, f"{code}_refused", error.detail, field=error.field)
-
-
-def _view(finding: Finding) -> FindingView:
-    return FindingView.model_validate(finding)
+def _views(findings: Iterable[Finding]) -> list[FindingView]:
+    return [FindingView.model_validate(finding) for finding in findings]

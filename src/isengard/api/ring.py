@@ -54,7 +54,7 @@ class Ring:
         max_bytes: How many bytes of frames are kept at most.
     """
 
-    def __init__(self, position: int, *, max_frames: int = 4096, max_bytes: int = 4 * 1024 * 1024) -> None:
+    def __init__(self, position: int, *, max_frames: int = 4096, max_bytes: int = 2 * 1024 * 1024) -> None:
         self._frames: list[Frame] = []
         self._floor = position
         self._bytes = 0

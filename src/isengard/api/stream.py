@@ -26,8 +26,8 @@ Wire protocol of ``GET /api/jobs/{id}/stream``:
   reached (it was restored from a backup) begins afresh, with a snapshot.
 - ``:`` alone is a sign of life, after 15 s without a frame.
 
-``/api/jobs/{id}/ws`` sends the same frames as JSON texts, ``{"id":"42","event":"progress","data":{…}}``, takes
-``?after=`` and ``?from=start``, and closes with 1000 after the last frame; a job that has ended for the client closes at once.
+``/api/jobs/{id}/ws`` sends the same frames as JSON texts, ``{"id":"42","event":"progress","data":{…}}``. It takes
+``?after=`` and ``?from=start`` and closes with 1000 after the last frame, at once where the client has that already.
 """
 
 from __future__ import annotations
@@ -87,11 +87,13 @@ async def pump(feed: JobFeed, subscriber: Subscriber, sink: Sink) -> None:
             if feed.ended:
                 return
             if await feed.wait(subscriber):
-                with subscriber.sending():
-                    await sink.beat()
+                subscriber.begin_send()
+                await sink.beat()
+                subscriber.end_send()
             continue
-        with subscriber.sending():
-            await sink.send(chunk)
+        subscriber.begin_send()
+        await sink.send(chunk)
+        subscriber.end_send()
         subscriber.position = chunk.position
         if chunk.is_last:
             return

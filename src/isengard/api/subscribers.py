@@ -61,15 +61,14 @@ class Subscriber:
         self.gone = True
         self.wake()
 
-    @contextmanager
-    def sending(self) -> Iterator[None]:
-        """Around each send, so that the sweep sees one that does not come back."""
+    def begin_send(self) -> None:
+        """Say before a send that one begins, so that the sweep sees one that does not come back."""
         self._sending_since = time.monotonic()
-        try:
-            yield
-        finally:
-            self._sending_since = None
-            self.last_sent = time.monotonic()
+
+    def end_send(self) -> None:
+        """Say after a send that the client took it."""
+        self._sending_since = None
+        self.last_sent = time.monotonic()
 
     def beat(self, now: float, heartbeat_s: float) -> None:
         """Have a sign of life sent if nothing was for `heartbeat_s`."""

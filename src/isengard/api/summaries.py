@@ -30,7 +30,3 @@ def _first_error(found: summary.Summary) -> FirstError | None:
         error_type=entry.fields.get("error_type"),
         stack=found.stack,
     )
-
-
-def trace_view(services: object, correlation_id: str, limit: int) -> object:
-    raise NotImplementedError

@@ -61,7 +61,7 @@ def delete_character(services: ServicesDep, character_id: str) -> None:
 @router.post("/{character_id}/check", summary="Look over the dataset", responses=problems(404))
 def check_dataset(services: ServicesDep, character_id: str) -> DatasetCheck:
     """Counts, sizes, duplicates, missing captions: what is worth knowing before a training."""
-    return preflight.check_character(services, services.characters.get(character_id))
+    return preflight.dataset_view(services, services.characters.get(character_id))
 
 
 @router.get("/{character_id}/images", summary="The images of a character", responses=problems(404))

@@ -16,7 +16,8 @@ from isengard.api.schemas.common import problems
 from isengard.api.schemas.jobs import LogPage, LogPlace, Metrics, RequestAccepted, RequestCreate, Summary, Trace
 from isengard.api.services import Services, ServicesDep
 from isengard.api.stream import EventStream, parse_position, serve_socket
-from isengard.api.summaries import summary_view, trace_view
+from isengard.api.summaries import summary_view
+from isengard.api.traces import trace_view, way_view
 from isengard.core.errors import NotFound
 from isengard.diagnostics.bundle import Bundle
 from isengard.execution import control
@@ -150,9 +151,15 @@ def get_summary(services: ServicesDep, job_id: str) -> Summary:
 
 
 @router.get("/trace", summary="The job's story across processes", responses=problems(404))
-def get_trace(services: ServicesDep, job_id: str, limit: Annotated[int, Query(ge=1, le=5000)] = 1000) -> Trace:
-    """Every line with the job's correlation id, from its journal and the services' logs, in time order."""
-    return trace_view(services, services.store.get_job(job_id).correlation_id, limit)
+def get_trace(
+    services: ServicesDep,
+    job_id: str,
+    limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
+    show: Annotated[Literal["way", "all"], Query(description="`way` leaves out what comes with each step.")] = "way",
+) -> Trace:
+    """The lines with the job's correlation id, from its journal and the services' logs, in time order."""
+    view = trace_view if show == "all" else way_view
+    return view(services.paths, services.store.get_job(job_id).correlation_id, limit)
 
 
 @router.get(

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Response
 
 from isengard.api.body import StrictJsonRoute
-from isengard.api.preflight import check_plan
+from isengard.api.preflight import preflight_view
 from isengard.api.schemas.common import problems
 from isengard.api.schemas.training import JobList, JobView, Preflight, TrainingPlan, TrainingRequest
 from isengard.api.services import ServicesDep
@@ -59,7 +59,7 @@ def list_training(
 @router.post("/preflight", summary="Would this training be accepted?", responses=problems(422))
 def preflight(services: ServicesDep, body: TrainingPlan) -> Preflight:
     """Checks a training request and its dataset without queueing anything."""
-    return check_plan(services, body)
+    return preflight_view(services, body)
 
 
 @router.get("/{job_id}", summary="One job", responses=problems(404))

@@ -37,7 +37,7 @@ class CharacterView(Answer):
     description: str | None
     trigger_word: str = Field(examples=["pipbot"])
     image_count: int = Field(examples=[12])
-    lora_path: str | None = Field(description="The newest finished LoRA, below the data folder.")
+    lora_path: str | None = Field(description="Where the newest finished LoRA lies.")
     created_at: datetime
     updated_at: datetime
 

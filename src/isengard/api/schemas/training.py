@@ -84,7 +84,7 @@ class JobView(Answer):
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None
-    output_path: str | None = Field(description="The finished LoRA, below the data folder.")
+    output_path: str | None = Field(description="Where the finished LoRA lies.")
     attempt: int = Field(description="1 for the first run, one more for each resume or retry.")
     lr: float | None
     it_per_s: float | None

@@ -1,0 +1,46 @@
+"""The story that one correlation id left, as the API answers it."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from isengard.api.schemas.jobs import Trace, TraceEntry
+from isengard.core.clock import parse_utc
+from isengard.core.paths import DataDir
+from isengard.diagnostics.trace import SERVICES, TraceLine, trace
+from isengard.events.models import EventName
+
+_FREQUENT = frozenset(
+    {EventName.TRAINING_STEP, EventName.SUBPROCESS_STDOUT, EventName.SUBPROCESS_STDERR, EventName.GPU_METRICS}
+)
+
+
+def trace_view(data: DataDir, correlation_id: str, limit: int) -> Trace:
+    """The first `limit` lines of the story, every one of them."""
+    return _view(correlation_id, list(islice(trace(data, correlation_id), limit + 1)), limit)
+
+
+def way_view(data: DataDir, correlation_id: str, limit: int) -> Trace:
+    """The first `limit` lines that mark the way, without those that come with each step."""
+    marks = (line for line in trace(data, correlation_id) if line.entry.event not in _FREQUENT)
+    return _view(correlation_id, list(islice(marks, limit + 1)), limit)
+
+
+def _view(correlation_id: str, found: list[TraceLine], limit: int) -> Trace:
+    entries = [_entry(line) for line in found[:limit]]
+    return Trace(correlation_id=correlation_id, entries=entries, truncated=len(found) > limit)
+
+
+def _entry(line: TraceLine) -> TraceEntry:
+    entry = line.entry
+    return TraceEntry(
+        timestamp=parse_utc(entry.ts),
+        source=line.source if line.source in SERVICES else "journal",
+        service=entry.service,
+        level=entry.level,
+        event=entry.event,
+        message=entry.msg,
+        job_id=entry.job_id or None,
+        seq=entry.seq or None,
+        fields=entry.fields,
+    )
