@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -221,18 +221,17 @@ class JobStore:
         Returns:
             The ids that were left alone: not held under the given fence any more.
         """
-        refused: set[str] = set()
         if not progress:
-            return refused
-        now = datetime.now(UTC)
+            return set()
         with self._db.write() as connection:
-            # In one order for all writers, so that two of them cannot wait for each other.
-            for item in sorted(progress, key=lambda each: each.job_id):
-                mine = and_(jobs.c.id == item.job_id, jobs.c.fence == item.fence, jobs.c.status.in_(sorted(HELD)))
-                done = connection.execute(update(jobs).where(mine).values(**item.changes(), updated_at=now))
-                if done.rowcount == 0:
-                    refused.add(item.job_id)
-        return refused
+            mine = self._held_under(connection, {item.job_id: item.fence for item in progress})
+            for columns, rows in _by_columns(item for item in progress if item.job_id in mine):
+                values: dict[str, Any] = {name: bindparam(name) for name in columns}
+                statement = (
+                    update(jobs).where(jobs.c.id == bindparam("job")).values(**values, updated_at=datetime.now(UTC))
+                )
+                connection.execute(statement, rows)
+        return {item.job_id for item in progress} - mine
 
     def set_priority(self, job_id: str, priority: int) -> Job:
         """Change a job's place in the queue; raises `NotFound`."""
@@ -255,6 +254,12 @@ class JobStore:
             if before_commit is not None:
                 before_commit(present)
             return present
+
+    def _held_under(self, connection: Connection, fences: dict[str, int]) -> set[str]:
+        """Which of these jobs are still held under the given fence; their rows stay locked, in one order for all."""
+        query = select(jobs.c.id, jobs.c.fence).where(jobs.c.id.in_(fences), jobs.c.status.in_(sorted(HELD)))
+        rows = connection.execute(self._db.locking(query.order_by(jobs.c.id)))
+        return {row.id for row in rows if row.fence == fences[row.id]}
 
     def _hold_character(self, connection: Connection, character_id: str) -> None:
         query = select(characters.c.id).where(characters.c.id == character_id)
@@ -280,6 +285,16 @@ def parse_statuses(status: str | Iterable[JobStatus]) -> frozenset[JobStatus]:
                 field="status",
             )
     return frozenset(JobStatus(name.strip()) for name in names)
+
+
+def _by_columns(progress: Iterable[Progress]) -> Iterable[tuple[tuple[str, ...], list[dict[str, Any]]]]:
+    """Rows to write, those that set the same columns together: the database prepares one statement for each group."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for item in progress:
+        changes = item.changes()
+        if changes:
+            groups.setdefault(tuple(changes), []).append({"job": item.job_id, **changes})
+    return groups.items()
 
 
 def _consequences(wanted: JobStatus) -> dict[str, Any]:
