@@ -48,7 +48,7 @@ def inherit(descriptor: int) -> socket.socket:
 
 def refuse_open_door(settings: Settings) -> None:
     """Raise `StartupError` for an address that others can reach while no token is set."""
-    if settings.token is None and not is_loopback(settings.host):
+    if not settings.token and not is_loopback(settings.host):  # an empty token is none
         raise StartupError(
             f"the address {settings.host} can be reached from other machines and no token is set; "
             "set ISENGARD_TOKEN, or listen on 127.0.0.1",

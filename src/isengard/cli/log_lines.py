@@ -15,7 +15,11 @@ _ANSI = {"ERROR": "\x1b[31m", "WARN": "\x1b[33m", "DEBUG": "\x1b[2m"}
 _RESET = "\x1b[0m"
 # What the words below say already, what every line repeats, and what is shown as a block of its own.
 _SAID = frozenset({"step", "steps_total", "loss", "lr", "eta_seconds", "stage", "status", "error", "error_type"})
-_SILENT = frozenset({"attempt", "report", "progress_pct", "it_per_s", "error_stack", "config", "job_id", "gpu"})
+_SILENT = frozenset(
+    {"attempt", "report", "progress_pct", "it_per_s", "error_stack", "config", "job_id", "gpu", "message"}
+    | {"request_fingerprint", "traceparent", "created_at"}
+)
+_LONGEST = 100
 
 
 def render(entry: Entry, *, colour: bool) -> str:
@@ -34,8 +38,14 @@ def _words(entry: Entry) -> str:
     parts += _progress(fields)
     if fields.get("error") and fields["error"] not in entry.msg:
         parts.append(f"{fields.get('error_type', 'Error')}: {fields['error']}")
-    parts += [f"{name}={value}" for name, value in fields.items() if name not in _SAID | _SILENT]
+    parts += [f"{name}={_short(value)}" for name, value in fields.items() if name not in _SAID | _SILENT]
     return "  ".join(parts)
+
+
+def _short(value: Any) -> str:
+    """A value's beginning: the whole of it is for --json."""
+    text = str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _progress(fields: Mapping[str, Any]) -> list[str]:

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         complain(error.detail)
         return 2
     except IsengardError as error:
-        complain(f"{error.field}: {error.detail}" if _names_nothing(error) else error.detail)
+        complain(error.detail)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -78,8 +78,3 @@ def _invoke(arguments: Sequence[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     return 0
-
-
-def _names_nothing(error: IsengardError) -> bool:
-    """Whether the field at fault would otherwise go unsaid."""
-    return error.field is not None and error.field.rsplit(".", 1)[-1] not in error.detail

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Annotated
 
 import typer
@@ -32,9 +33,12 @@ def api(
     socket = listener.bind(settings) if descriptor is None else listener.inherit(descriptor)
     if pipe is not None:
         lifeline.follow(pipe)
+    # Importing makes hundreds of thousands of objects that stay: looking for garbage among them meanwhile, and at every
+    # full collection later, would cost a tenth of the start and pauses for ever.
+    gc.disable()
     from isengard.api.serve import serve
 
-    serve(settings, socket)
+    serve(settings, socket, ready=_settle)
 
 
 def worker(data_dir: DataDirOption = None, pipe: _Lifeline = None) -> None:
@@ -43,6 +47,14 @@ def worker(data_dir: DataDirOption = None, pipe: _Lifeline = None) -> None:
     settings.paths.prepare()
     if pipe is not None:
         lifeline.follow(pipe)
+    gc.disable()
     from isengard.execution.worker import Worker
 
+    _settle()
     Worker(settings).run()
+
+
+def _settle() -> None:
+    """Everything that is to stay is there: leave it out of garbage collection, which goes on from here."""
+    gc.freeze()
+    gc.enable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from isengard.cli.workplace import Workplace
     from isengard.diagnostics.preflight import Outlook
 
+_EXPONENTIAL = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 _MARKS = {"error": "✗", "warning": "!", "info": "·"}
 
 
@@ -136,12 +138,8 @@ def _parse(item: str) -> tuple[str, Any]:
 
 def _number(value: Any) -> Any:
     """YAML 1.1 takes ``1e-4`` for a text; people who set a learning rate do not."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return float(value)
-    except ValueError:
-        return value
+    is_number = isinstance(value, str) and _EXPONENTIAL.fullmatch(value)
+    return float(value) if is_number else value
 
 
 def _read_config(path: Path | None) -> dict[str, Any]:

@@ -32,7 +32,10 @@ class Mode(StrEnum):
 class Settings(BaseSettings):
     """All settings with their defaults."""
 
-    model_config = SettingsConfigDict(env_prefix="ISENGARD_", extra="ignore", frozen=True, hide_input_in_errors=True)
+    # An empty variable is one that is not set: a token of no characters would lock nothing.
+    model_config = SettingsConfigDict(
+        env_prefix="ISENGARD_", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     mode: Mode = Field(Mode.FAST_TEST, description="`fast-test` (no GPU, no downloads) or `production`.")
     data_dir: Path = Field(Path("~/.isengard"), description="The data folder: database, uploads, LoRAs, logs.")

@@ -1,0 +1,196 @@
+"""`isengard up` as a process: starting, losing a child, ending in every way, refusing to start."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+from isengard.jobs.models import JobStatus
+from standins.workbench import Workbench, eventually, workbench
+
+_ADDRESS = re.compile(r"Isengard is at (http://\S+)")
+
+
+class Up:
+    """One `isengard up` on a free port."""
+
+    def __init__(self, data_dir: Path, *arguments: str, **environment: str) -> None:
+        self.output = data_dir.parent / f"up-{secrets.token_hex(4)}.txt"
+        argv = [sys.executable, "-m", "isengard", "up", "--port", "0", "--data-dir", str(data_dir), *arguments]
+        with self.output.open("wb") as file:
+            self.process = subprocess.Popen(
+                argv, stdout=file, stderr=subprocess.STDOUT, env={**os.environ, **environment}
+            )
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def wait_until_it_answers(self) -> None:
+        eventually(lambda: _ADDRESS.search(self.said()), f"the line with the URL, after: {self.said()}")
+
+    def get(self, path: str) -> int:
+        match = _ADDRESS.search(self.said())
+        assert match is not None
+        address = urlsplit(match[1])
+        with contextlib.closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)) as link:
+            link.request("GET", path)
+            return link.getresponse().status
+
+    def child(self, name: str) -> psutil.Process:
+        def running() -> psutil.Process | None:
+            found = psutil.Process(self.process.pid).children()
+            return next((each for each in found if _names(each, name)), None)
+
+        return eventually(running, f"a process of the {name}")
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+def _names(process: psutil.Process, name: str) -> bool:
+    try:
+        return ["isengard", name] == process.cmdline()[3:5]
+    except psutil.Error:
+        return False
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Workbench]:
+    with workbench(tmp_path / "data") as made:
+        yield made
+
+
+@contextlib.contextmanager
+def up(bench: Workbench, *arguments: str) -> Iterator[Up]:
+    started = Up(
+        bench.settings.data_dir,
+        *arguments,
+        ISENGARD_GRACE_PERIOD_S=str(bench.settings.grace_period_s),
+        ISENGARD_LEASE_S=str(bench.settings.lease_s),
+    )
+    try:
+        yield started
+    finally:
+        if started.process.poll() is None:
+            started.process.kill()  # the lifeline ends its children
+            started.process.wait()
+
+
+def test_it_serves_restarts_what_dies_and_leaves_trainings_running(bench: Workbench) -> None:
+    with up(bench) as first:
+        first.wait_until_it_answers()
+        assert first.get("/health") == 200
+        assert first.said().count("\n") == 1
+        api, worker = first.child("api"), first.child("worker")
+        job = bench.submit(steps=100_000)
+        bench.wait_for_event(job, "training.step")
+        runner = bench.runner_pid(job)
+
+        api.kill()
+        api.wait(10)
+        assert first.get("/health") == 200  # asked while it was down: the socket stayed, the answer came later
+        assert first.child("api").pid != api.pid
+        assert "the api ended (killed by SIGKILL); starting it again" in first.said()
+
+        children = [first.child("api"), worker]
+        assert first.end(signal.SIGTERM) == 0
+        assert job.id in first.said()
+        assert "isengard cancel" in first.said()
+        assert psutil.wait_procs(children, timeout=10)[1] == []
+        assert psutil.pid_exists(runner)
+
+    with up(bench) as second:
+        second.wait_until_it_answers()
+        bench.wait_for_event(job, "job.adopted")
+        assert bench.runner_pid(job) == runner
+        second.end(signal.SIGINT)
+        second_said = second.said()
+        assert "goes on" in second_said
+
+    with up(bench, "--stop-jobs") as third:
+        third.wait_until_it_answers()
+        bench.wait_for_event(job, "job.adopted", count=2)
+        assert third.end(signal.SIGTERM) == 0
+    assert bench.finish(job).status is JobStatus.CANCELLED
+    assert bench.survivors(job) == []
+
+
+def test_a_second_ctrl_c_cancels_the_trainings(bench: Workbench) -> None:
+    with up(bench) as running:
+        running.wait_until_it_answers()
+        job = bench.submit(steps=100_000)
+        bench.wait_for_event(job, "training.step")
+        running.process.send_signal(signal.SIGINT)
+        eventually(lambda: "Ctrl-C again" in running.said(), "the offer to cancel")
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(60) == 0
+    assert bench.store.get_job(job.id).status is JobStatus.CANCELLED
+    assert bench.survivors(job) == []
+
+
+def test_killed_it_takes_its_services_along_and_leaves_the_training(bench: Workbench) -> None:
+    with up(bench) as running:
+        running.wait_until_it_answers()
+        children = [running.child("api"), running.child("worker")]
+        job = bench.submit(steps=100_000)
+        bench.wait_for_event(job, "training.step")
+        runner = bench.runner_pid(job)
+        running.process.kill()
+        running.process.wait()
+        assert psutil.wait_procs(children, timeout=20)[1] == []
+        assert psutil.pid_exists(runner)
+
+
+def test_a_second_one_on_the_same_folder_is_refused(bench: Workbench) -> None:
+    with up(bench) as first:
+        first.wait_until_it_answers()
+        first.child("worker")
+        eventually(bench.store.workers, "the worker's seat being taken")
+        with up(bench) as second:
+            assert second.process.wait(60) == 2
+            assert "Traceback" not in second.said()
+            assert "worker" in second.said()
+        assert first.get("/health") == 200
+
+
+def refused(*arguments: str, **environment: str) -> str:
+    """What a start that must fail says, on one line and with exit code 2."""
+    argv = [sys.executable, "-m", "isengard", "up", *arguments]
+    ended = subprocess.run(
+        argv, capture_output=True, text=True, timeout=60, check=False, env={**os.environ, **environment}
+    )
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1
+    return ended.stderr
+
+
+def test_a_taken_port_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert f"port {port} is taken" in refused("--port", port, "--data-dir", str(tmp_path))
+
+
+def test_an_unwritable_folder_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    folder = str(tmp_path / "file" / "data")
+    assert f"the data folder {folder} cannot be written" in refused("--port", "0", "--data-dir", folder)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_an_open_address_without_a_token_is_refused(host: str, tmp_path: Path) -> None:
+    assert "ISENGARD_TOKEN" in refused("--host", host, "--port", "0", "--data-dir", str(tmp_path), ISENGARD_TOKEN="")
