@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
 
@@ -20,33 +18,22 @@ from isengard.jobs.models import Job
 from isengard.jobs.store import Store, open_store
 from standins.jobs_and_characters import a_job, add_character
 from standins.private_postgres import PrivatePostgres
+from standins.small_disk import small_disk
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB; only root can make one."""
-    place = tmp_path / "small"
-    place.mkdir()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "mount") or libc.mount(b"tmpfs", os.fsencode(place), b"tmpfs", 0, b"size=1m") != 0:
-        pytest.skip("no right to mount a file system here")
-    yield place
-    libc.umount2(os.fsencode(place), 2)
-
-
-def test_a_full_disk_is_named_and_the_job_does_not_exist(small_disk: Path, migrated: Path) -> None:
-    shutil.copy(migrated, small_disk / "isengard.db")
-    store = Store(f"sqlite:///{small_disk / 'isengard.db'}")
-    character = add_character(store)
-    kept: list[str] = []
-    births: list[str] = []
-    with pytest.raises(StorageError, match=r"disk is full.*isengard\.db"):  # noqa: PT012 - which one fails is open
-        for _ in range(200):
-            job = a_job(character, config={"blob": "x" * 20_000})
-            store.create_job(job, before_commit=lambda born: births.append(born.id))
-            kept.append(job.id)
-    assert {job.id for job in store.list_jobs(limit=1000).jobs} == set(kept)
-    store.close()
+def test_a_full_disk_is_named_and_the_job_does_not_exist(tmp_path: Path, migrated: Path) -> None:
+    with small_disk(tmp_path / "small", kibibytes=1024) as place:
+        shutil.copy(migrated, place / "isengard.db")
+        store = Store(f"sqlite:///{place / 'isengard.db'}")
+        character = add_character(store)
+        kept: list[str] = []
+        with pytest.raises(StorageError, match=r"disk is full.*isengard\.db"):  # noqa: PT012 - which one fails is open
+            for _ in range(200):
+                job = a_job(character, config={"blob": "x" * 20_000})
+                store.create_job(job)
+                kept.append(job.id)
+        assert {job.id for job in store.list_jobs(limit=1000).jobs} == set(kept)
+        store.close()
 
 
 def test_a_read_only_database_is_named(migrated: Path, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from isengard.jobs.models import Character
 from isengard.jobs.models import Image as StoredImage
 from isengard.jobs.store import Store
 from standins.pictures import encode, noise
+from standins.small_disk import small_disk
 
 
 def incoming(*files: tuple[str, bytes]) -> list[IncomingFile]:
@@ -213,6 +214,16 @@ def test_when_the_database_refuses_no_file_stays(
         Intake(refusing, data, limits).ingest(pip.id, incoming(("a.png", encode(noise())), ("a.txt", b"x")))
     refusing.close()
     assert visible(folder) == []
+    assert store.list_images(pip.id) == []
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(store: Store, limits: Limits, pip: Character, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", kibibytes=64) as place:
+        data = DataDir(place)
+        files = [(f"{number}.png", encode(noise((64, 64), number))) for number in range(8)]
+        with pytest.raises(StorageError, match="No space left"):
+            Intake(store, data, limits).ingest(pip.id, incoming(*files))
+        assert os.listdir(data.uploads(pip.id)) == []
     assert store.list_images(pip.id) == []
 
 

@@ -15,6 +15,7 @@ from isengard.datasets.checks import Severity, check_dataset, holds_word
 from isengard.datasets.limits import Limits
 from isengard.datasets.prepare import DatasetReport, PrepareProgress, Subject, bucket, prepare
 from standins.pictures import encode, exif, noise, scene, srgb_profile
+from standins.small_disk import small_disk
 
 PIP = Subject("Pip the robot", "pipbot")
 LIMITS = Limits()
@@ -205,21 +206,13 @@ def test_a_disk_that_refuses_is_named_and_not_blamed_on_the_image(source: Path, 
         run(source, target)
 
 
-def test_a_full_disk_in_the_middle_is_not_blamed_on_the_image(
-    source: Path, target: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put(source, "a.png", noise())
-    real = Image.Image.save
-
-    def full(image: Image.Image, path: object, *arguments: object, **options: object) -> None:
-        if isinstance(path, Path):
-            raise OSError(28, "No space left on device")
-        real(image, path, *arguments, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Image.Image, "save", full)
-    with pytest.raises(StorageError, match="No space left"):
-        run(source, target)
-    assert not target.exists()
+def test_a_full_disk_in_the_middle_is_not_blamed_on_the_image(source: Path, tmp_path: Path) -> None:
+    for number in range(8):
+        put(source, f"{number}.png", noise((64, 64), number))
+    with small_disk(tmp_path / "small", kibibytes=64) as place:
+        with pytest.raises(StorageError, match="No space left"):
+            run(source, place / "dataset")
+        assert os.listdir(place) == []
 
 
 def test_the_uploads_are_only_read(source: Path, target: Path) -> None:
