@@ -24,13 +24,19 @@ export default tseslint.config(
       // Whatever the server says is text; it is never parsed as HTML.
       "no-restricted-syntax": [
         "error",
-        { selector: "JSXAttribute[name.name='dangerouslySetInnerHTML']", message: "Render text, never HTML." },
+        {
+          selector: "JSXAttribute[name.name='dangerouslySetInnerHTML']",
+          message: "Render text, never HTML.",
+        },
         {
           selector: "MemberExpression[property.name=/^(innerHTML|outerHTML)$/]",
           message: "Render text, never HTML.",
         },
       ],
-      "no-restricted-globals": ["error", { name: "EventSource", message: "The only EventSource is in api/live." }],
+      "no-restricted-globals": [
+        "error",
+        { name: "EventSource", message: "The only EventSource is in api/live." },
+      ],
     },
   },
   { files: ["src/api/live/source.ts"], rules: { "no-restricted-globals": "off" } },

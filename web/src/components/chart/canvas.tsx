@@ -10,6 +10,9 @@ import { aligned } from "./align";
 import type { ChartProps, Line, Mark } from "./model";
 
 const CLICK_SLACK = 4;
+// The library's enum exists in its types only; these are its values.
+const LEFT = 3 as uPlot.Axis.Side;
+const SIDES: readonly uPlot.Axis.Side[] = [LEFT, 1];
 
 interface Latest {
   marks: readonly Mark[];
@@ -165,12 +168,13 @@ function optionsOf(
       ...names.slice(0, 2).map((name, index) => ({
         ...axis,
         scale: name,
-        side: index === 0 ? (3 as const) : (1 as const),
+        side: SIDES[index] ?? LEFT,
         size: 58,
         ...(index > 0 ? { grid: { show: false } } : {}),
         values: (_u: uPlot, splits: number[]) =>
           splits.map((value) =>
-            value == null ? "" : (lines.find((line) => line.scale === name)?.format(value) ?? ""),
+            // A log scale leaves some of its splits without a label, as null.
+            Number.isFinite(value) ? (lines.find((line) => line.scale === name)?.format(value) ?? "") : "",
           ),
       })),
     ],

@@ -56,7 +56,7 @@ export function Header({ job, name, onClose }: { job: Job; name: string; onClose
           <div className="flex items-center gap-1.5 max-md:hidden">
             <Requests job={job} />
             {canResume(job) && (
-              <Button tone="primary" disabled={resume.isPending} onClick={() => resume.mutate(job.id)}>
+              <Button disabled={resume.isPending} onClick={() => resume.mutate(job.id)}>
                 <RotateCw aria-hidden /> {resume.isPending ? S.job.resuming : S.job.resume}
               </Button>
             )}

@@ -43,7 +43,7 @@ export function SystemTab({ jobId, series, ended }: { jobId: string; series: Job
         <Section key={group.title} title={group.title}>
           <Chart
             label={group.title}
-            lines={linesOf(group, data?.series ?? {})}
+            lines={linesOf(group, data.series)}
             height={HEIGHT}
             x="time"
             {...(group.range ? { ranges: { y: group.range } } : {})}

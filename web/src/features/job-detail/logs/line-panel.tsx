@@ -10,7 +10,7 @@ import { cn } from "@/lib/cn";
 import { S } from "@/strings";
 import { useMoment } from "../moment";
 import { LEVEL_BADGE } from "./levels";
-import { messageOf } from "./log-list";
+import { messageOf } from "./message";
 
 export function LinePanel({ entry, onClose }: { entry: LogEntry; onClose: () => void }) {
   const { setStep } = useMoment();

@@ -19,6 +19,7 @@ import { clockTime, count, utc } from "@/lib/format";
 import { ScrollMap } from "@/lib/scroll-map";
 import { S } from "@/strings";
 import { LEVEL_BADGE, LEVEL_INK } from "./levels";
+import { messageOf } from "./message";
 import type { LogWindow } from "./window";
 
 export const ROW = 22;
@@ -163,6 +164,8 @@ export function LogList({
   const rows = [];
   for (let index = first; index <= last; index += 1) rows.push({ index, entry: log.line(index) });
   return (
+    // A table that scrolls takes the focus, so that the keyboard can scroll it and open its lines.
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
     <div
       ref={box}
       role="table"
@@ -170,6 +173,7 @@ export function LogList({
       aria-rowcount={total}
       data-version={version}
       data-arrows
+      // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- see above
       tabIndex={0}
       onScroll={onScroll}
       onKeyDown={onKeyDown}
@@ -223,6 +227,8 @@ function Row({ index, entry, top, selected, atMoment, search, onSelect }: RowPro
     );
   const date = new Date(entry.timestamp);
   return (
+    // The keyboard opens lines through the table itself; a stop on each of a million rows would help nobody.
+    // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus
     <div
       role="row"
       aria-rowindex={index + 1}
@@ -262,15 +268,6 @@ function Row({ index, entry, top, selected, atMoment, search, onSelect }: RowPro
       </span>
     </div>
   );
-}
-
-/** The message; without one, the figures that the line carries. */
-export function messageOf(entry: LogEntry): string {
-  if (entry.message) return entry.message;
-  const shown = Object.entries(entry.fields).filter(
-    ([, value]) => value !== null && typeof value !== "object",
-  );
-  return shown.map(([name, value]) => `${name}=${String(value)}`).join(" ") || entry.event;
 }
 
 function Message({ entry, search }: { entry: LogEntry; search: string }) {

@@ -1,13 +1,6 @@
 import { ArrowDownToLine, CircleAlert, Download, Search } from "lucide-react";
-import {
-  useCallback,
-  useDeferredValue,
-  useEffect,
-  useMemo,
-  useRef,
-  useState,
-  useSyncExternalStore,
-} from "react";
+import { useDeferredValue, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
+import { useMutation } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { api, body } from "@/api/client";
 import { useLive } from "@/api/live/react";
@@ -18,7 +11,6 @@ import { useShortcuts } from "@/app/shortcuts";
 import { Button } from "@/components/ui/button";
 import { Input, Select } from "@/components/ui/field";
 import { Empty, Failed, Loading } from "@/components/ui/states";
-import { notifyError } from "@/components/ui/toast";
 import { cn } from "@/lib/cn";
 import { count } from "@/lib/format";
 import { S } from "@/strings";
@@ -33,6 +25,19 @@ import { filterQuery, isFiltered, LogWindow, NO_FILTER, pageReader, type LogFilt
 const REFRESH_MS = 200;
 /** Typing settles for so long before the server is asked. */
 const TYPING_MS = 200;
+
+/** A line's offset under a filter, and the line itself. */
+async function locate(jobId: string, filter: LogFilter, query: { seq?: number; step?: number }) {
+  const path = { job_id: jobId };
+  const filters = filterQuery(filter);
+  const { offset } = await body(
+    api.GET("/api/jobs/{job_id}/logs/locate", { params: { path, query: { ...query, ...filters } } }),
+  );
+  const page = await body(
+    api.GET("/api/jobs/{job_id}/logs/view", { params: { path, query: { ...filters, offset, limit: 1 } } }),
+  );
+  return { offset, entry: page.entries[0] ?? null };
+}
 
 const readLastSeq = (hub: LiveHub) => hub.open?.lastSeq ?? 0;
 
@@ -63,36 +68,19 @@ export function LogsTab({ jobId }: { jobId: string }) {
   };
 
   // Brings a line into sight: one that the address names, or the first one of the moment's step.
-  const place = useCallback(
-    async (query: { seq?: number; step?: number }, isLine: boolean) => {
+  const { mutate: place } = useMutation({
+    mutationFn: (query: { seq?: number; step?: number }) => locate(jobId, settled, query),
+    onSuccess: ({ offset, entry }, { seq }) => {
       setFollowing(false);
-      try {
-        const found = await body(
-          api.GET("/api/jobs/{job_id}/logs/locate", {
-            params: { path: { job_id: jobId }, query: { ...query, ...filterQuery(settled) } },
-          }),
-        );
-        const page = await body(
-          api.GET("/api/jobs/{job_id}/logs/view", {
-            params: {
-              path: { job_id: jobId },
-              query: { ...filterQuery(settled), offset: found.offset, limit: 1 },
-            },
-          }),
-        );
-        list.current?.toIndex(found.offset);
-        if (isLine) setSelected(page.entries[0] ?? null);
-      } catch (error) {
-        notifyError(error);
-      }
+      list.current?.toIndex(offset);
+      if (seq !== undefined) setSelected(entry);
     },
-    [jobId, settled],
-  );
+  });
   const isReady = total !== null;
   useEffect(() => {
     if (!isReady) return;
-    if (line !== undefined) void place({ seq: line }, true);
-    else if (step !== null) void place({ step }, false);
+    if (line !== undefined) place({ seq: line });
+    else if (step !== null) place({ step });
   }, [isReady, line, step, place]);
 
   const choose = (entry: LogEntry | null) => {

@@ -30,7 +30,7 @@ it("keeps a bounded number of pages while it is scrolled through", async () => {
   const log = new LogWindow(read);
   for (let first = 0; first < 200 * PAGE; first += PAGE) {
     log.show(first, first + 40);
-    await vi.waitFor(() => expect(log.line(first)).toBeDefined());
+    await vi.waitFor(() => expect(log.line(first)).toBeDefined(), { interval: 1 });
   }
   const kept = Array.from({ length: 201 }, (_, page) => log.line(page * PAGE)).filter(Boolean);
   expect(kept.length).toBeLessThanOrEqual(41);

@@ -173,6 +173,7 @@ function Folded({ title, text, open }: { title: string; text: string; open?: boo
       <div className="relative mt-1">
         <CopyButton text={text} label={S.logs.copyLine} className="absolute top-1 right-1" />
         <pre
+          // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard
           tabIndex={0}
           aria-label={title}
           className="max-h-72 overflow-auto rounded-md bg-sunken p-3 font-mono text-xs whitespace-pre-wrap text-ink"

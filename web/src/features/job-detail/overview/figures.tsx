@@ -30,11 +30,7 @@ export function Figures({ job, series }: { job: Job; series: JobSeries }) {
         note={S.overview.percentDone(percent(job.progress))}
       />
       <Figure label={S.overview.loss} value={figure(loss)} note={S.overview.best(figure(lowest(series)))} />
-      <Figure
-        label={S.overview.lr}
-        value={rate(lr)}
-        note={String(job.config["lr_scheduler"] ?? job.config["optimizer"] ?? job.trainer)}
-      />
+      <Figure label={S.overview.lr} value={rate(lr)} note={schedule(job)} />
       <Figure
         label={ended ? S.overview.took : S.overview.eta}
         value={ended ? duration(elapsed) : duration(job.eta_seconds)}
@@ -48,6 +44,11 @@ export function Figures({ job, series }: { job: Job; series: JobSeries }) {
       <GpuFigure gpu={job.gpu} />
     </dl>
   );
+}
+
+function schedule(job: Job): string {
+  const named = job.config["lr_scheduler"] ?? job.config["optimizer"];
+  return typeof named === "string" ? named : job.trainer;
 }
 
 function GpuFigure({ gpu }: { gpu: Gpu | null }) {

@@ -75,12 +75,12 @@ export function Stage({ jobId, matrix, artifacts, column, onColumn, onOpen }: St
         )}
         {shown && <KeepButton jobId={jobId} artifacts={artifacts} step={shown.step} />}
       </div>
-      <ul className="grid gap-3 grid-cols-[repeat(auto-fit,minmax(min(100%,13rem),1fr))]">
+      <ul className="grid gap-3 justify-center grid-cols-[repeat(auto-fit,minmax(min(100%,11rem),18rem))]">
         {rows.map((row, index) => {
           const sample = row.cells[column] ?? null;
           const left = other === null ? null : (row.cells[other] ?? null);
           return (
-            <li key={row.index} className="min-w-0 max-w-md">
+            <li key={row.index} className="min-w-0">
               {sample && left ? (
                 <Wipe
                   left={left}
