@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -9,13 +10,17 @@ from isengard.core.errors import StorageError
 
 
 class AppendFile:
-    """The journal's file, open for appending.
+    """A file open for appending.
 
     After a write that failed the file ends where it ended before it. If even that cannot be had (the disk refuses the
     cut as well), the next append tries again before it writes.
 
     Args:
         path: Created when missing, readable by the owner and their group.
+
+    Attributes:
+        fd: The descriptor, open for reading as well; -1 once closed.
+        size: Where the file ends.
 
     Raises:
         StorageError: The file cannot be opened.
@@ -24,54 +29,57 @@ class AppendFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            self.fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
             raise StorageError(f"{path} cannot be opened for writing: {error.strerror}") from error
-        self.size = os.fstat(self._fd).st_size
-        self._ragged = False
-
-    @property
-    def fd(self) -> int:
-        """The file descriptor."""
-        return self._fd
+        self.size = os.fstat(self.fd).st_size
+        self._is_ragged = False
+        self._sync_error: OSError | None = None
 
     def append(self, data: bytes) -> None:
         """Write all of `data` at the end; raises `StorageError` after taking back what was written of it."""
-        if self._ragged:
+        if self._is_ragged:
             self._cut()
         try:
-            written = os.write(self._fd, data)
-            if written != len(data):
-                self._append_rest(data, written)
+            written = os.write(self.fd, data)
+            while written < len(data):
+                written += os.write(self.fd, data[written:])
         except OSError as error:
-            self._take_back()
+            self._is_ragged = True
+            self._try_to_cut()
             raise StorageError(f"{self._path} cannot be written: {error.strerror}") from error
         self.size += len(data)
 
-    def _append_rest(self, data: bytes, written: int) -> None:
-        while written < len(data):
-            written += os.write(self._fd, data[written:])
-
-    def _take_back(self) -> None:
-        try:
-            os.ftruncate(self._fd, self.size)
-        except OSError:
-            self._ragged = True
+    def _try_to_cut(self) -> None:
+        with contextlib.suppress(StorageError):  # the next append tries again, and says so if it fails
+            self._cut()
 
     def _cut(self) -> None:
         try:
-            os.ftruncate(self._fd, self.size)
+            os.ftruncate(self.fd, self.size)
         except OSError as error:
             raise StorageError(f"{self._path} cannot be mended: {error.strerror}") from error
-        self._ragged = False
+        self._is_ragged = False
 
     def sync(self) -> None:
-        """Wait until what was appended survives a power cut; raises OSError."""
-        sync_data(self._fd)
+        """Wait until what was appended survives a power cut; raises `StorageError`.
+
+        Once the disk has refused, every later call fails too: the system forgets what it could not write, and a second
+        try would call lost data safe.
+        """
+        if self._sync_error is None:
+            try:
+                sync_data(self.fd)
+            except OSError as error:
+                self._sync_error = error
+        if self._sync_error is not None:
+            raise StorageError(f"{self._path} is not safe on its disk: {self._sync_error.strerror}")
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._fd)
+        """Close the file; appending fails from now on."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
 
 
 def sync_data(fd: int) -> None:

@@ -1,17 +1,30 @@
-"""Reads a journal by position, by filter, by step. Never writes to it; works while somebody else does."""
+"""Reads a journal by position, by filter, by text, by step. Never writes to it; works while somebody else does.
+
+Keep a reader for as long as its journal is asked about (`readers.py`): it holds the index and the answers to what was
+asked before, and looks only at what is new.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from isengard.core.paths import JobPaths
-from isengard.events.models import EventName
-from isengard.journal.cursor import JournalCursor
+from isengard.events.models import EventName, Level
 from isengard.journal.entry import Entry
+from isengard.journal.filters import Filters, Kinds, Positions
+from isengard.journal.index import JournalIndex, Snapshot
+from isengard.journal.search import Searches
 
 Order = Literal["asc", "desc"]
+
+_STEPS = Kinds.of((), (EventName.TRAINING_STEP,))
+_ERRORS = Kinds.of((Level.ERROR,), ())
+_RESUMPTIONS = Kinds.of((), (EventName.JOB_RESUMED,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +42,44 @@ class Page:
 
 
 class JournalReader:
-    """Answers questions about one job's journal; safe to share between threads. A missing journal reads as empty."""
+    """Answers questions about one job's journal; safe to share between threads. A missing journal reads as empty.
+
+    Every method raises OSError if the journal cannot be read.
+    """
 
     def __init__(self, paths: JobPaths) -> None:
         self._paths = paths
+        self._index = JournalIndex(paths)
+        self._filters = Filters()
+        self._searches = Searches()
+        self._answering = threading.Lock()
 
     @property
     def paths(self) -> JobPaths:
         """The job's folder."""
         return self._paths
 
+    def snapshot(self) -> Snapshot:
+        """The index of the journal as it is now."""
+        return self._index.snapshot()
+
+    def last_seq(self) -> int:
+        """Number of the last whole line, 0 if there is none."""
+        return len(self.snapshot())
+
     def lines(self, after: int = 0, limit: int = 1000) -> list[bytes]:
         """At most `limit` raw lines behind line number `after`, without line feeds."""
-        found: list[bytes] = []
-        with JournalCursor(self._paths, after) as cursor:
-            while len(found) < limit and (lines := cursor.read_new()):
-                found.extend(lines)
-        return found[:limit]
+        snapshot = self.snapshot()
+        return snapshot.lines(after, min(len(snapshot), after + limit))
 
     def read(self, after: int = 0, limit: int = 1000) -> list[Entry]:
         """At most `limit` entries behind line number `after`."""
-        return [Entry.read(line, after + number) for number, line in enumerate(self.lines(after, limit), 1)]
+        return [Entry.read(line, seq) for seq, line in enumerate(self.lines(after, limit), after + 1)]
+
+    def at(self, rows: Collection[int], snapshot: Snapshot | None = None) -> list[Entry]:
+        """The entries of some rows (row n is line n + 1) in the order given."""
+        snapshot = snapshot or self.snapshot()
+        return [Entry.read(snapshot.line(row), row + 1) for row in rows]
 
     def page(
         self,
@@ -60,41 +90,82 @@ class JournalReader:
         offset: int = 0,
         order: Order = "asc",
     ) -> Page:
-        """A page of the lines that pass all filters; an empty filter lets everything pass."""
-        found = [
-            entry
-            for entry in self._all()
-            if (not levels or entry.level in levels)
-            and (not events or entry.event in events)
-            and (not search or search.lower() in f"{entry.event}\n{entry.msg}\n{entry.fields}".lower())
-        ]
-        if order == "desc":
-            found.reverse()
-        return Page(found[offset : offset + limit], len(found), offset + limit < len(found))
+        """A page of the lines that pass all filters; an empty filter lets everything pass.
 
-    def last_seq(self) -> int:
-        """Number of the last whole line, 0 if there is none."""
-        return sum(1 for _ in self._all())
+        Args:
+            search: A text that event, message or fields contain, letter case ignored; see `search.py`.
+            offset: How many of the lines that pass come before the page.
+        """
+        snapshot = self.snapshot()
+        passing = self._passing(snapshot, Kinds.of(levels, events), search)
+        total = len(snapshot) if passing is None else len(passing)
+        first, last = min(offset, total), min(offset + limit, total)
+        if order == "desc":
+            first, last = total - last, total - first
+        if passing is None:
+            entries = [Entry.read(line, seq) for seq, line in enumerate(snapshot.lines(first, last), first + 1)]
+        else:
+            entries = self.at(passing[first:last].tolist(), snapshot)
+        if order == "desc":
+            entries.reverse()
+        return Page(entries, total, offset + limit < total)
+
+    def _passing(self, snapshot: Snapshot, kinds: Kinds, search: str) -> Positions | None:
+        """The rows that pass; None if there is no filter."""
+        with self._answering:
+            if not search:
+                return self._filters.positions(snapshot, kinds) if kinds else None
+            found = self._searches.positions(snapshot, search)
+            if not kinds:
+                return found
+            if kinds.is_told_by_kind():
+                return found[kinds.table()[snapshot.rows.kind[found]]]
+            return np.intersect1d(found, self._filters.positions(snapshot, kinds), assume_unique=True)
+
+    def rows(
+        self, levels: Collection[str] = (), events: Collection[str] = (), snapshot: Snapshot | None = None
+    ) -> Positions:
+        """The rows that have one of the levels and one of the events, ascending."""
+        with self._answering:
+            return self._filters.positions(snapshot or self.snapshot(), Kinds.of(levels, events))
+
+    def offset_of(self, seq: int, levels: Collection[str] = (), events: Collection[str] = (), search: str = "") -> int:
+        """How many lines before number `seq` pass the filters: the offset at which `page` finds it or what follows."""
+        passing = self._passing(self.snapshot(), Kinds.of(levels, events), search)
+        return seq - 1 if passing is None else int(np.searchsorted(passing, seq - 1))
 
     def first_error(self) -> Entry | None:
         """The first line of level ERROR in the latest attempt."""
-        first = None
-        for entry in self._all():
-            if entry.event == EventName.JOB_RESUMED:
-                first = None
-            elif first is None and entry.level == "ERROR":
-                first = entry
-        return first
+        snapshot = self.snapshot()
+        with self._answering:
+            resumptions = self._filters.positions(snapshot, _RESUMPTIONS)
+            errors = self._filters.positions(snapshot, _ERRORS)
+        begin = int(resumptions[-1]) if len(resumptions) else 0
+        place = int(np.searchsorted(errors, begin))
+        return self.at([int(errors[place])], snapshot)[0] if place < len(errors) else None
 
     def seq_at_step(self, step: int) -> int | None:
-        """Number of the first line of the latest attempt that tells of `step` or a later one."""
-        for entry in self._all():
-            if entry.event == EventName.TRAINING_STEP and entry.fields.get("step", -1) >= step:
-                return entry.seq
-        return None
+        """Number of the line where the latest attempt that went through `step` reached it; None if none got there."""
+        snapshot = self.snapshot()
+        with self._answering:
+            rows = self._filters.positions(snapshot, _STEPS)
+        steps = snapshot.rows.step[rows]
+        if not len(steps):
+            return None
+        before = np.concatenate(([-1], steps[:-1]))
+        reached = np.flatnonzero((steps >= step) & ((before < step) | ((steps == step) & (before > step))))
+        return int(rows[reached[-1]]) + 1 if len(reached) else None
 
-    def _all(self) -> Iterable[Entry]:
-        after = 0
-        while entries := self.read(after):
-            yield from entries
-            after += len(entries)
+    def seq_at_time(self, ts: str) -> int | None:
+        """Number of the first line not before `ts` (as in the journal); None if all are. Where the clock was set back
+        it finds one of the lines that answer.
+        """
+        snapshot = self.snapshot()
+        low, high = 0, len(snapshot)
+        while low < high:
+            middle = (low + high) // 2
+            if Entry.read(snapshot.line(middle), middle + 1).ts < ts:
+                low = middle + 1
+            else:
+                high = middle
+        return low + 1 if low < len(snapshot) else None

@@ -1,4 +1,4 @@
-"""Makes the timestamps of lines: the same text as `core.clock.utc_now`, at a tenth of its cost."""
+"""Makes the timestamps of lines: the same text as `core.clock.utc_now`, at a fraction of its cost."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import time
 
 
 class TimestampClock:
-    """Formats now; the part up to the second is made once a second."""
+    """Formats now; the part up to the second is made once a second. Not to be shared between threads without a lock."""
 
     def __init__(self) -> None:
         self._second = -1
-        self._head = ""
+        self._head = b""
 
-    def now(self) -> str:
+    def now(self) -> bytes:
         """Now, as ``2026-01-02T03:04:05.678901Z``."""
-        second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+        second, microseconds = divmod(time.time_ns() // 1000, 1_000_000)
         if second != self._second:
-            self._head = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+            self._head = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second)).encode()
             self._second = second
-        return f"{self._head}{nanoseconds // 1000:06d}Z"
+        return b"%b%06dZ" % (self._head, microseconds)
 
 
 def format_seconds(seconds: float) -> str:

@@ -1,13 +1,12 @@
 """Writes a job's journal: one writer at a time, numbered lines, each redacted and written with one call.
 
-When `append` returns, the line is in the file: it outlives the process. It outlives a power cut once it is synced,
-which happens at once for lines that end something (`SYNCED`). Never reads the journal but to find its end, and never
-knows who reads it.
+Lines that end something (`SYNCED`) are on the disk itself when `append` returns, all others within a second; see
+`ledger.py`. Nothing on a training step's path waits for a disk. Whatever a caller puts into fields, a line comes of it.
 """
 
 from __future__ import annotations
 
-import threading
+import contextlib
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -16,52 +15,44 @@ from isengard.core.errors import StorageError
 from isengard.core.paths import JobPaths
 from isengard.core.redaction import Redactor
 from isengard.events.models import TERMINAL_EVENTS, EventName, Level
-from isengard.journal.append_file import AppendFile
-from isengard.journal.repair import mend
-from isengard.journal.timestamps import TimestampClock
-from isengard.journal.writer_lock import WriterLock
+from isengard.journal.ledger import Ledger
+from isengard.journal.line_maker import LineMaker
 
 SYNCED = TERMINAL_EVENTS | {EventName.TRAINING_CHECKPOINT}
 """Lines with one of these events are on the disk itself when `append` returns."""
 
 
 class JournalWriter:
-    """The one writer of a journal; safe to share between threads. Use `open`."""
+    """The one writer of a journal; safe to share between threads; a context manager. Use `open`."""
 
-    def __init__(
-        self, paths: JobPaths, lock: WriterLock, *, service: str, redactor: Redactor, correlation_id: str
-    ) -> None:
-        self._paths = paths
-        self._writing = threading.Lock()
-        self._lock = lock
-        self._service = service
-        self._redactor = redactor
-        self._correlation_id = correlation_id
-        self._clock = TimestampClock()
-        self._file = AppendFile(paths.journal)
-        end = mend(paths, self._file.fd)
-        self._file.size = end.size
-        self._seq = end.seq
+    def __init__(self, paths: JobPaths, *, service: str, redactor: Redactor, correlation_id: str) -> None:
+        self._lines = LineMaker(paths.job_id, service=service, redactor=redactor, correlation_id=correlation_id)
+        self._ended = False
+        self._ledger = Ledger(paths, self._tell_of_fault)
 
     @classmethod
     def open(cls, paths: JobPaths, *, service: str, redactor: Redactor, correlation_id: str) -> Self:
         """Take the right to write; a torn end is set aside and the numbering goes on.
 
+        Args:
+            service: Who writes, as it stands in every line.
+            redactor: Knows this job's secrets.
+
         Raises:
             JournalLocked: Another process writes this journal; the detail names it.
             StorageError: The folder or disk refuses.
         """
-        lock = WriterLock(paths)
-        try:
-            return cls(paths, lock, service=service, redactor=redactor, correlation_id=correlation_id)
-        except BaseException:
-            lock.release()
-            raise
+        return cls(paths, service=service, redactor=redactor, correlation_id=correlation_id)
 
     @property
     def last_seq(self) -> int:
         """Number of the last line, 0 for an empty journal."""
-        return self._seq
+        return self._ledger.last_seq
+
+    @property
+    def fault(self) -> str | None:
+        """What the disk said when it refused to confirm lines, which a power cut may lose; None if it never did."""
+        return self._ledger.fault
 
     def append(
         self,
@@ -72,43 +63,44 @@ class JournalWriter:
         level: Level = Level.INFO,
         ts: str | None = None,
     ) -> int:
-        """Write one line and return its number.
+        """Write one line and return its number. When this returns, the line outlives the process.
+
+        Args:
+            event: An `EventName`.
+            ts: When it happened, if not now.
 
         Raises:
             StorageError: The disk refused; no part of the line is in the file, its number goes to the next.
         """
-        with self._writing:
-            seq = self._seq + 1
-            line = self._redactor.dumps(
-                {
-                    "seq": seq,
-                    "ts": ts or self._clock.now(),
-                    "level": level,
-                    "event": event,
-                    "msg": msg,
-                    "service": self._service,
-                    "job_id": self._paths.job_id,
-                    "correlation_id": self._correlation_id,
-                    "fields": fields or {},
-                }
-            )
-            self._file.append(line)
-            self._seq = seq
+        ledger = self._ledger
+        with ledger.writing:
+            seq = ledger.last_seq + 1
+            ledger.put(self._lines.make(seq, ts, level, event, msg, fields))
         if event in SYNCED:
-            self.sync()
+            self._ended = event in TERMINAL_EVENTS
+            with contextlib.suppress(StorageError):  # the line is in the file; `fault` and `sync` tell of the disk
+                ledger.sync()
         return seq
 
+    def _tell_of_fault(self, detail: str) -> None:
+        if not self._ended:  # nothing may follow a terminal line
+            with contextlib.suppress(StorageError):
+                self.append(
+                    EventName.LOG, f"lines of this journal may be lost in a power cut: {detail}", level=Level.ERROR
+                )
+
     def sync(self) -> None:
-        """Wait until all lines are on the disk; raises `StorageError`."""
-        try:
-            self._file.sync()
-        except OSError as error:
-            raise StorageError(f"{self._paths.journal} is not safe on its disk: {error.strerror}") from error
+        """Wait until all lines are on the disk itself.
+
+        Raises:
+            StorageError: The disk refused. The lines are in the file but may be lost in a power cut; every later call
+                fails as well.
+        """
+        self._ledger.sync()
 
     def close(self) -> None:
-        """Let somebody else write."""
-        self._file.close()
-        self._lock.release()
+        """Sync and let somebody else write. Never fails: `fault` says whether the sync did."""
+        self._ledger.close()
 
     def __enter__(self) -> Self:
         return self

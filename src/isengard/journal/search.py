@@ -1,0 +1,207 @@
+"""Finds the lines that contain a text, letter case ignored, by looking at raw bytes.
+
+What is searched: event, message and fields (their keys too) as they read, not as JSON spells them: a quote is found as
+a quote. What surrounds them in every line (number, time, level, service, ids) is not searched, or a search for
+``train`` would find every line of the job ``train-…``. Letters beyond ASCII are found in both cases.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from isengard.journal.columns import KIND_LEVEL_BITS, Growing
+from isengard.journal.filters import Positions
+from isengard.journal.index import Snapshot
+from isengard.journal.records import EVENTS, LEVELS
+from isengard.journal.scan_line import EVENT_KEY, FIELDS, LEVEL_AT, MSG_KEY
+
+_PIECE = 256 * 1024
+_KEPT = 8
+_MOST_SPELLINGS = 16
+_BACKSLASH = 92
+
+_FOLD = np.array([byte | 32 if 65 <= byte <= 90 else byte for byte in range(256)], np.uint8)
+_POWERS = np.array([10**n for n in range(1, 19)], np.int64)
+_LEVEL_LENGTHS = np.zeros(1 << KIND_LEVEL_BITS, np.int64)
+_LEVEL_LENGTHS[list(LEVELS.values())] = [len(name) for name in LEVELS]
+_EVENT_LENGTHS = np.zeros(256 >> KIND_LEVEL_BITS, np.int64)
+_EVENT_LENGTHS[list(EVENTS.values())] = [len(name) for name in EVENTS]
+
+Places = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+
+
+def spellings(text: str) -> list[bytes]:
+    """How `text` may stand in a line: as JSON, ASCII in lower case, other letters in each of their cases."""
+    cases = [(char,) if char.isascii() else tuple(dict.fromkeys((char, char.lower(), char.upper()))) for char in text]
+    count = 1
+    for each in cases:
+        count *= len(each)
+    if count > _MOST_SPELLINGS:
+        words = dict.fromkeys((text, text.lower(), text.upper(), text.title()))
+    else:
+        words = dict.fromkeys("".join(chars) for chars in product(*cases))
+    try:
+        return list(dict.fromkeys(orjson.dumps(word)[1:-1].lower() for word in words))
+    except TypeError:  # half a surrogate pair: no line can hold it
+        return []
+
+
+class _Answer:
+    """The lines that contain one text, up to a line."""
+
+    def __init__(self, text: str) -> None:
+        self._needles = [np.frombuffer(needle, np.uint8) for needle in spellings(text)]
+        self._positions = Growing(np.int32)
+        self._seen = 0
+
+    def upto(self, snapshot: Snapshot) -> Positions:
+        desk = _Desk()
+        for first, last in _pieces(snapshot, self._seen):
+            data = desk.read(snapshot, snapshot.start_of(first), snapshot.start_of(last))
+            found = [_rows_with(snapshot, desk, data, needle, first, last) for needle in self._needles]
+            if len(found) == 1:
+                self._positions.extend(found[0])
+            elif found:
+                self._positions.extend(np.unique(np.concatenate(found)))
+            self._seen = last
+        positions: Positions = self._positions.view()
+        return positions[: np.searchsorted(positions, len(snapshot))]
+
+
+def _pieces(snapshot: Snapshot, seen: int) -> Iterator[tuple[int, int]]:
+    """Stretches of rows of about `_PIECE` bytes from row `seen` on."""
+    first = seen
+    while first < len(snapshot):
+        beyond = snapshot.start_of(first) + _PIECE
+        last = max(first + 1, int(np.searchsorted(snapshot.rows.offset, np.uint64(beyond))))
+        yield first, min(last, len(snapshot))
+        first = last
+
+
+class _Desk:
+    """Room to work in, used again for each piece: fresh memory would cost more than looking at it."""
+
+    def __init__(self) -> None:
+        self._make(2 * _PIECE)
+
+    def _make(self, size: int) -> None:
+        self._data = np.empty(size, np.uint8)
+        self._folded = np.empty(size, np.uint8)
+        self._hits = np.empty(size, np.bool_)
+        self._more = np.empty(size, np.bool_)
+
+    def read(self, snapshot: Snapshot, start: int, end: int) -> Bytes:
+        """The bytes of the journal from `start` to `end`; overwritten by the next read."""
+        if end - start > len(self._data):
+            self._make(end - start)
+        data = self._data[: end - start]
+        snapshot.read_into(data, start)
+        return data
+
+    def equal(self, data: Bytes, byte: int, out: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Where the byte stands. A letter is looked for with one bit ignored, which lets a few others through too."""
+        if _is_letter(byte):
+            data = np.bitwise_or(data, 32, out=self._folded[: len(data)])
+        return np.equal(data, byte, out=out[: len(data)])
+
+    def hits(self, data: Bytes, needle: Bytes, one: int, other: int) -> npt.NDArray[np.bool_]:
+        """Where two bytes of the needle stand as far apart as in it."""
+        span = len(data) - len(needle) + 1
+        hits = self.equal(data[one : one + span], int(needle[one]), self._hits)
+        if one != other:
+            hits &= self.equal(data[other : other + span], int(needle[other]), self._more)
+        return hits
+
+
+def _rows_with(snapshot: Snapshot, desk: _Desk, data: Bytes, needle: Bytes, first: int, last: int) -> Positions:
+    """The rows from `first` up to `last`, whose lines are `data`, that contain `needle`."""
+    places = _places(desk, data, needle)
+    if not len(places):
+        return np.empty(0, np.int32)
+    begin = snapshot.start_of(first)
+    starts = snapshot.rows.offset[first:last].astype(np.int64) - begin
+    row = np.searchsorted(starts, places, "right") - 1
+    counts = _is_searched(snapshot, first + row, places - starts[row], len(needle)) & ~_is_escaped(data, places)
+    row = row[counts]
+    if not len(row):
+        return np.empty(0, np.int32)
+    return (first + row[np.concatenate(([True], row[1:] != row[:-1]))]).astype(np.int32)
+
+
+def _places(desk: _Desk, data: Bytes, needle: Bytes) -> Places:
+    """Where `needle` stands in `data`, letter case of ASCII ignored."""
+    if not 0 < len(needle) <= len(data):
+        return np.empty(0, np.int64)
+    one, other = _rarest(data, needle)
+    hits = desk.hits(data, needle, one, other)
+    places: Places = np.flatnonzero(hits) if hits.any() else np.empty(0, np.int64)
+    for place in range(len(needle)):
+        if place not in (one, other) or _is_letter(int(needle[place])):
+            places = places[_FOLD[data[places + place]] == needle[place]]
+    return places
+
+
+def _rarest(data: Bytes, needle: Bytes) -> tuple[int, int]:
+    """The places of two bytes of the needle that are rare in this text, so that few places remain to be looked at."""
+    sample = np.bincount(_FOLD[data[:4096]], minlength=256)
+    order = np.argsort(sample[needle], kind="stable")
+    distinct = [place for place in order[1:].tolist() if needle[place] != needle[order[0]]]
+    return int(order[0]), distinct[0] if distinct else int(order[-1])
+
+
+def _is_letter(byte: int) -> bool:
+    return 97 <= byte <= 122
+
+
+def _is_searched(snapshot: Snapshot, rows: Places, at: Places, length: int) -> npt.NDArray[np.bool_]:
+    """Whether what begins at `at` in the lines lies in the event, the message or the fields."""
+    kind, body, fields = snapshot.rows.kind[rows], snapshot.rows.body[rows], snapshot.rows.fields[rows]
+    digits = 1 + np.searchsorted(_POWERS, rows + 1, "right")
+    level_length = _LEVEL_LENGTHS[kind & ((1 << KIND_LEVEL_BITS) - 1)]
+    event_at = LEVEL_AT + digits + level_length + len(EVENT_KEY)
+    event_end = event_at + _EVENT_LENGTHS[kind >> KIND_LEVEL_BITS]
+    end = at + length
+    in_event: npt.NDArray[Any] = (at >= event_at) & (end <= event_end)
+    in_message = (at >= event_end + len(MSG_KEY)) & (end <= body)
+    in_fields = at >= fields + np.uint32(len(FIELDS))
+    searched: npt.NDArray[np.bool_] = in_event | in_message | in_fields
+    searched |= body == 0  # a line with its keys elsewhere is searched as a whole
+    return searched
+
+
+def _is_escaped(data: Bytes, places: Places) -> npt.NDArray[np.bool_]:
+    """Whether the first byte is the second half of an escape: behind an odd number of backslashes."""
+    odd = np.zeros(len(places), np.bool_)
+    counting = np.flatnonzero((places > 0) & (data[places - 1] == _BACKSLASH))
+    before = places[counting] - 1
+    while len(counting):
+        odd[counting] = ~odd[counting]
+        before = before - 1
+        more = (before >= 0) & (data[before] == _BACKSLASH)
+        counting, before = counting[more], before[more]
+    return odd
+
+
+class Searches:
+    """The answers to the texts searched for last. Not to be shared between threads without a lock."""
+
+    def __init__(self) -> None:
+        self._answers: OrderedDict[tuple[int, str], _Answer] = OrderedDict()
+
+    def positions(self, snapshot: Snapshot, text: str) -> Positions:
+        """The rows whose lines contain `text`."""
+        key = snapshot.generation, text
+        if key not in self._answers:
+            self._answers[key] = _Answer(text)
+            if len(self._answers) > _KEPT:
+                self._answers.popitem(last=False)
+        self._answers.move_to_end(key)
+        return self._answers[key].upto(snapshot)
