@@ -6,7 +6,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo system web demo test lint format pins clean
+.PHONY: help setup setup-demo system web demo test lint format docs pins clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | sort | column -t -s '|'
@@ -64,6 +64,7 @@ lint: setup ## Formatting, lint, types, import order, the page's lint, drift of 
 	$(BIN)/lint-imports
 	$(BIN)/python web/build.py --tools
 	$(BIN)/python scripts/openapi.py --check
+	$(BIN)/python scripts/reference.py --check
 	cd web && npm run lint
 
 format: setup ## Format the code
@@ -72,6 +73,10 @@ format: setup ## Format the code
 	cd web && npm run format
 
 # --- upkeep ---
+
+docs: setup ## Make docs/settings.md, docs/cli.md and web/openapi.json anew from the code
+	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/openapi.py
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-emit-index-url --no-emit-find-links
