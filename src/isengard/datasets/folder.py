@@ -20,7 +20,7 @@ from isengard.core.paths import DataDir
 from isengard.datasets import names
 from isengard.datasets.containers import MEDIA_TYPES
 
-_STAGING = ".incoming-"
+_STAGING = ".staging-"
 _STORED = re.compile(r"[^./\\\x00][^/\\\x00]{0,254}")
 
 
@@ -60,22 +60,37 @@ class UploadFolder:
     def locked(self) -> Iterator[None]:
         """Nobody else gives or takes names meanwhile. Short: no decoding and no reading of uploads inside."""
         self.make()
-        descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = _lock(self.root, fcntl.LOCK_EX)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)
 
     @contextmanager
     def staging(self) -> Iterator[Path]:
-        """A folder on the same file system for what is not yet accepted; gone afterwards whatever happens."""
-        self.make()
-        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.root))
+        """A folder on the same file system for what is not yet accepted; gone afterwards whatever happens.
+
+        It is locked as long as it is used, so what a killed process left behind is known by its free lock, and the
+        next upload takes it away.
+        """
+        with self.locked():  # so that nobody finds the new folder before it is locked
+            self._clear_dead()
+            staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self.root))
+            descriptor = _lock(staging, fcntl.LOCK_EX)
         try:
             yield staging
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+            os.close(descriptor)
+
+    def _clear_dead(self) -> None:
+        for left in self.root.glob(f"{_STAGING}*"):
+            try:
+                descriptor = _lock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # in use, or just gone
+                continue
+            shutil.rmtree(left, ignore_errors=True)
+            os.close(descriptor)
 
     def remove(self) -> None:
         """Delete the folder with everything in it; raises `StorageError`."""
@@ -86,20 +101,20 @@ class UploadFolder:
             raise StorageError(f"the images could not all be removed: {error.strerror}") from error
 
 
-def sweep(data: DataDir) -> int:
-    """Remove what interrupted uploads left behind; how many. For the start of the one process that takes uploads."""
-    left = list(data.root.glob(f"uploads/char-*/{_STAGING}*"))
-    for path in left:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-    return len(left)
-
-
 def _is_image_name(name: str) -> bool:
     return _STORED.fullmatch(name) is not None and names.split(name)[1].lower() in MEDIA_TYPES
 
 
 def _is_plain_file(entry: os.DirEntry[str]) -> bool:
     return entry.is_file(follow_symlinks=False)
+
+
+def _lock(folder: Path, how: int) -> int:
+    """Lock a folder itself; the descriptor that holds the lock until it is closed. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, how)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

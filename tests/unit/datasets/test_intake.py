@@ -17,7 +17,7 @@ from PIL import Image
 
 from isengard.core.errors import InvalidInput, NotFound, StorageError, TooLarge
 from isengard.core.paths import DataDir
-from isengard.datasets.folder import sweep
+from isengard.datasets.folder import UploadFolder
 from isengard.datasets.images import Images
 from isengard.datasets.intake import IncomingFile, Intake, IntakeResult
 from isengard.datasets.limits import Limits
@@ -228,7 +228,7 @@ def test_a_full_disk_is_named_and_leaves_nothing(store: Store, limits: Limits, p
 
 
 def test_a_process_killed_between_file_and_row_leaves_a_whole_image(
-    data: DataDir, images: Images, pip: Character, folder: Path
+    data: DataDir, intake: Intake, images: Images, pip: Character, folder: Path
 ) -> None:
     script = textwrap.dedent(f"""
         import io, os, signal
@@ -249,8 +249,10 @@ def test_a_process_killed_between_file_and_row_leaves_a_whole_image(
     done = subprocess.run([sys.executable, "-c", script], env=environment, check=False)
     assert done.returncode == -signal.SIGKILL
     assert [(image.filename, image.caption) for image in images.list(pip.id)] == [("a.png", "pipbot")]
-    assert sweep(data) == 1  # the staging folder it could not take away
-    assert visible(folder) == ["a.png", "a.txt"]
+    assert len(visible(folder)) == 3  # its staging folder is still there
+    with UploadFolder(data, pip.id).staging() as in_use:
+        intake.ingest(pip.id, incoming(("b.png", encode(noise(seed=2)))))
+        assert visible(folder) == [in_use.name, "a.png", "a.txt", "b.png"]
 
 
 def test_what_was_uploaded_is_what_the_row_says(intake: Intake, store: Store, pip: Character) -> None:
