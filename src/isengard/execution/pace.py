@@ -25,7 +25,7 @@ class Pace:
     def step(self, step: int) -> None:
         """`step` is done."""
         now = self._clock()
-        if self._first is None or step <= self._first[1]:
+        if self._first is None or step <= self._recent[-1][1]:
             self._first = (now, step)
             self._recent.clear()
         self._recent.append((now, step))

@@ -1,0 +1,60 @@
+"""Secrets given to a job."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from isengard.core.errors import InvalidInput, StorageError
+from isengard.execution import job_secrets
+
+
+def test_they_are_kept_for_their_owner_only_and_read_back(tmp_path: Path) -> None:
+    path, given = tmp_path / "secrets" / "train-a.json", {"HF_TOKEN": secrets.token_hex(16), "X": "ü\n'\""}
+
+    job_secrets.write(path, given)
+
+    assert job_secrets.read(path) == given
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_none_are_none_and_unreadable_ones_are_an_error(tmp_path: Path) -> None:
+    assert job_secrets.read(tmp_path / "none.json") == {}
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(StorageError):
+        job_secrets.read(tmp_path / "bad.json")
+
+
+def test_a_link_put_in_their_place_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "train-a.json").symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(StorageError):
+        job_secrets.write(tmp_path / "train-a.json", {"A": "b"})
+
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["", "A B", "A=B", "1A", "LD_PRELOAD", "ld_library_path", "PYTHONPATH", "PATH", "ISENGARD_RUN", "A\0"]
+)
+def test_a_name_that_is_none_or_steers_processes_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        job_secrets.check({name: "value"})
+
+    assert caught.value.field == f"secrets.{name}"
+
+
+@pytest.mark.parametrize("value", ["", "a\0b", "x" * 65_537, 5, None])
+def test_a_value_that_no_environment_can_hold_is_refused_without_being_shown(value: object) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        job_secrets.check({"A": value})  # type: ignore[dict-item]
+
+    assert "xxx" not in caught.value.detail
+
+
+def test_there_is_a_limit_to_their_number() -> None:
+    with pytest.raises(InvalidInput, match="at most 64"):
+        job_secrets.check({f"A{number}": "b" for number in range(65)})

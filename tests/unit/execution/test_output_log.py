@@ -1,0 +1,61 @@
+"""The raw output on disk."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from isengard.core.redaction import Redactor
+from isengard.execution.output_log import OutputLog
+from isengard.execution.pace import Pace
+
+
+def test_output_is_kept_as_it_came_but_for_secrets_even_split_ones(tmp_path: Path) -> None:
+    secret = secrets.token_hex(20)
+    log = OutputLog(tmp_path / "output.log", Redactor([secret]))
+
+    log.write("stdout", b"\r10%\xff" + secret[:11].encode())
+    log.write("stdout", secret[11:].encode() + b" end\n")
+    log.close()
+
+    kept = (tmp_path / "output.log").read_bytes()
+    assert kept.startswith(b"\r10%\xff")
+    assert kept.endswith(b" end\n")
+    assert secret.encode() not in kept
+
+
+def test_it_is_rotated_by_size_and_bounded(tmp_path: Path) -> None:
+    log = OutputLog(tmp_path / "output.log", Redactor(), max_bytes=10_000)
+
+    for number in range(1000):
+        log.write("stderr", b"%06d %s\n" % (number, b"x" * 92))
+    log.close()
+
+    parts = sorted(path.name for path in tmp_path.iterdir())
+    assert parts == ["output.log", "output.log.1", "output.log.2", "output.log.3"]
+    newest = (tmp_path / "output.log").read_bytes()
+    assert newest.splitlines()[-1].startswith(b"000999")
+    assert all(path.stat().st_size <= 10_200 for path in tmp_path.iterdir())
+
+
+def test_a_folder_that_is_gone_silences_it_without_an_error(tmp_path: Path) -> None:
+    log = OutputLog(tmp_path / "missing" / "output.log", Redactor())
+
+    log.write("stdout", b"line\n" * 100_000)
+    log.close()
+
+    assert log.fault == "No such file or directory"
+
+
+def test_pace_is_that_of_the_last_steps_and_the_time_left_includes_pauses() -> None:
+    now = 0.0
+    pace = Pace(lambda: now)
+    assert pace.it_per_s is None
+    for step in range(1, 11):
+        now = step * 0.5 + (10 if step > 5 else 0)  # a long sample after step 5
+        pace.step(step)
+
+    assert pace.eta_s(10) == 0
+    assert pace.eta_s(19) == 14.5
+    pace.step(3)
+    assert pace.it_per_s is None, "a resumed run starts counting anew"
