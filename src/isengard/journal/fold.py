@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from isengard.events.models import TERMINAL_EVENTS, EventName
+from isengard.journal.digest import rows_that_matter
 from isengard.journal.entry import Entry
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ _FIGURES = (
     "error_type",
     "error_stack",
 )
-_CATCH_UP = 2000
 
 
 @dataclass(slots=True)
@@ -95,8 +95,8 @@ class JobFold:
 
     def catch_up(self, reader: JournalReader) -> Self:
         """Fold in what was written since; returns itself."""
-        while entries := reader.read(self.last_seq, _CATCH_UP):
-            self.apply_all(entries)
+        snapshot = reader.snapshot()
+        self.apply_all(reader.at(rows_that_matter(reader, snapshot, self.last_seq), snapshot))
         return self
 
     @property

@@ -12,7 +12,7 @@ from typing import Any
 
 from isengard.core.redaction import Redactor
 from isengard.events.models import EventName, Level
-from isengard.journal.plain import plain
+from isengard.journal.shorten import shortened
 from isengard.journal.timestamps import TimestampClock
 
 LONGEST_PART = 1 << 20
@@ -61,15 +61,15 @@ class LineMaker:
         )
 
     def _json(self, value: Any) -> bytes:
-        """`value` as JSON, redacted."""
+        """`value` as JSON, redacted, of bounded length."""
         try:
             data = self._dumps(value)
-        except (TypeError, ValueError, RecursionError):  # a key that is no text, half a surrogate pair, a huge number
-            return self._plain_json(value)
-        return data[:-1] if len(data) <= LONGEST_PART else self._plain_json(value)
+        except Exception:  # an object of the caller's that cannot even say what it is; the line is worth more
+            return self._shortened_json(value)
+        return data[:-1] if len(data) <= LONGEST_PART else self._shortened_json(value)
 
-    def _plain_json(self, value: Any) -> bytes:
-        data = self._dumps(plain(value))[:-1]
+    def _shortened_json(self, value: Any) -> bytes:
+        data = self._dumps(shortened(value))[:-1]
         if len(data) <= LONGEST_PART:
             return data
-        return self._dumps({"left_out": f"fields of {len(data)} bytes"})[:-1]
+        return self._dumps({"left_out": f"{len(data)} bytes"})[:-1]

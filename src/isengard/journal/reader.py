@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from isengard.core.paths import JobPaths
 from isengard.events.models import EventName, Level
 from isengard.journal.entry import Entry
+from isengard.journal.figures import STEPS, Figures
 from isengard.journal.filters import Filters, Kinds, Positions
 from isengard.journal.index import JournalIndex, Snapshot
 from isengard.journal.search import Searches
 
 Order = Literal["asc", "desc"]
 
-_STEPS = Kinds.of((), (EventName.TRAINING_STEP,))
 _ERRORS = Kinds.of((Level.ERROR,), ())
 _RESUMPTIONS = Kinds.of((), (EventName.JOB_RESUMED,))
 
@@ -52,6 +53,7 @@ class JournalReader:
         self._index = JournalIndex(paths)
         self._filters = Filters()
         self._searches = Searches()
+        self._figures = Figures()
         self._answering = threading.Lock()
 
     @property
@@ -134,6 +136,21 @@ class JournalReader:
         passing = self._passing(self.snapshot(), Kinds.of(levels, events), search)
         return seq - 1 if passing is None else int(np.searchsorted(passing, seq - 1))
 
+    def figure(self, snapshot: Snapshot, name: str) -> tuple[Positions, npt.NDArray[np.float64]]:
+        """The rows that have a figure of this name, ascending, and its values; not finite where it was not a number."""
+        with self._answering:
+            if name not in ("loss", "lr"):
+                return self._figures.column(snapshot, self._filters, name)
+            rows = self._filters.positions(snapshot, STEPS)
+        values = getattr(snapshot.rows, name)[rows]
+        there = ~np.isnan(values)
+        return rows[there], values[there]
+
+    def figure_names(self, snapshot: Snapshot) -> list[str]:
+        """The names of figures that this journal has, as far as a sample of its lines shows them."""
+        with self._answering:
+            return self._figures.names(snapshot, self._filters)
+
     def first_error(self) -> Entry | None:
         """The first line of level ERROR in the latest attempt."""
         snapshot = self.snapshot()
@@ -148,7 +165,7 @@ class JournalReader:
         """Number of the line where the latest attempt that went through `step` reached it; None if none got there."""
         snapshot = self.snapshot()
         with self._answering:
-            rows = self._filters.positions(snapshot, _STEPS)
+            rows = self._filters.positions(snapshot, STEPS)
         steps = snapshot.rows.step[rows]
         if not len(steps):
             return None
