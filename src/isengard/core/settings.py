@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default is SQLite in the data folder.")
     redis_url: SecretStr | None = Field(None, description="Redis for events between hosts; not needed on one machine.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARN or ERROR, for the services' own logs.")
+    redact_patterns: str = Field(
+        "", description="Further secrets to mask: RE2 regular expressions, one a line or as a JSON list."
+    )
     max_running_jobs: int = Field(1, ge=1, le=1000, description="How many trainings one worker runs at a time.")
     grace_period_s: float = Field(
         15.0, ge=0.1, le=3600, description="Seconds a cancelled trainer has to stop by itself, and again after SIGTERM."
@@ -90,6 +93,15 @@ class Settings(BaseSettings):
         if level not in {"DEBUG", "INFO", "WARN", "ERROR"}:
             raise ValueError("must be DEBUG, INFO, WARN or ERROR")
         return level
+
+    @field_validator("redact_patterns")
+    @classmethod
+    def _compilable(cls, value: str) -> str:
+        if value.strip():
+            from isengard.core.redaction.user_rules import user_rules  # noqa: PLC0415 - costs 40 ms
+
+            user_rules(value)
+        return value
 
     @property
     def paths(self) -> DataDir:

@@ -19,9 +19,11 @@ from isengard.core.redaction.notation import (
     encoded_value_at,
     end_of_line,
     indent_of,
+    name_start,
     scalar_at,
     start_of_line,
     value_at,
+    whole,
 )
 from isengard.core.redaction.rules import Segment
 from isengard.core.redaction.spans import MASK, Span
@@ -31,8 +33,6 @@ _KEYWORD = re.compile(
     r"(?i)(?:token|passwor[dt]|passwd|passphrase|passcode|sshpass|pwd|pass|secret|key|credential|auth|jwt|bearer|psk|sas"
     r"|otp|cred|pat|sessionid|sessid|string)(?:s|_?id)?(?:[_-]?\d{1,2})?(?![A-Za-z0-9_])(?!-[A-Za-z])"
 )
-_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
-_LONGEST_NAME = 96
 _SPACED_OWNER = re.compile(
     r"(?i)(?:api|access|secret|private|auth|bearer|refresh|encryption|signing|master|account)[ ]$"
 )
@@ -42,6 +42,7 @@ _AFTER = re.compile(
 )
 _GAP = re.compile(r"(?:[ \t]|\\\r?\n){0,64}")
 _WIDE_GAP = re.compile(r"(?:[ \t]|\\?\r?\n){0,64}")
+_YAML_PROPERTY = re.compile(r"(?:[&!][\w!.:/-]{1,80}[ \t]{1,8}){0,2}")
 _ANNOTATION = re.compile(
     r"[ \t]{0,8}[A-Za-z_][\w.]{0,40}(?:\[[\w\[\], .|]{0,60}\])?(?:[ \t]{0,4}\|[ \t]{0,4}\w{1,20}){0,4}[ \t]{1,4}="
     r"[ \t]{0,8}"
@@ -55,7 +56,13 @@ _SENTENCE = re.compile(
     r"|before|after|without|into|environment|variable"
 )
 _STATEMENT = re.compile(r"(?i)(?:^|[\s;&])(?:env|arg|setenv)[ \t]{1,4}$")
-_ENDS_LINE = re.compile(rf"(?:{QUOTE})?[\])]?[ \t]{{0,32}}(?::=|=>|={{1,3}}|:|,)?[ \t]{{0,32}}\\?[\r\n]{{1,2}}$")
+_MENTION = re.compile(
+    r"[ ](?:(?:is|was|of|key|value)[ ])?[\"'`]?((?=[A-Za-z0-9]{0,512}[A-Za-z])[A-Za-z0-9]{6,512})(?![A-Za-z0-9_./\\-])"
+)
+_ENDS_LINE = re.compile(
+    rf"(?:{QUOTE})?[\])]?[ \t]{{0,32}}(?::=|=>|={{1,3}}|:|,)?[ \t]{{0,32}}"
+    r"(?:[&!][\w!.:/-]{1,80}[ \t]{0,8}){0,2}\\?[\r\n]{1,2}$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +140,7 @@ class Assignments:
             name = _name_at(segment.shadow, keyword)
             value = _value_after(text, name) if name.level else None
             if value:
+                value = whole(text, value)
                 done = value.end
                 yield Span(value.start, value.end, "name", _mask_for(text, name, value), name.start)
 
@@ -146,14 +154,15 @@ def expects_value(line: str) -> bool:
 
 
 def _name_at(shadow: str, keyword: re.Match[str]) -> _Name:
-    before = shadow[max(0, keyword.start() - _LONGEST_NAME) : keyword.start()]
-    start = keyword.start() - (len(before) - len(before.rstrip(_NAME_CHARACTERS)))
+    start = name_start(shadow, keyword.start())
     text = shadow[start : keyword.end()]
     level = sensitivity(text)
     spaced = text.lower() in ("key", "keys", "token", "secret") and _SPACED_OWNER.search(
         shadow, max(0, start - 12), start
     )
-    return _Name(text, start, keyword.end(), Sensitivity.NORMAL if spaced else level)
+    if spaced or text == "--key":
+        level = Sensitivity.NORMAL if spaced else Sensitivity.WEAK
+    return _Name(text, start, keyword.end(), level)
 
 
 def _mask_for(text: str, name: _Name, value: Value) -> str:
@@ -232,7 +241,7 @@ def _mapped(text: str, name: _Name, after: re.Match[str]) -> Value | None:
     annotation = _ANNOTATION.match(text, after.end())
     if annotation and not after["quote"]:
         return value_at(text, annotation.end())
-    start = _skip(_GAP, text, after.end())
+    start = _skip(_YAML_PROPERTY, text, _skip(_GAP, text, after.end()))
     if text[start : start + 1] in ("\r", "\n"):
         start = _next_line(text, name, after, start)
     if start < 0 or _opens_container(text, start):
@@ -292,8 +301,8 @@ def _element(text: str, name: _Name, after: re.Match[str]) -> Value | None:
 def _argument(text: str, name: _Name, after: re.Match[str]) -> Value | None:
     """``--token x`` of a command line, ``ENV HF_TOKEN x`` of a Dockerfile."""
     statement = name.text.isupper() and _STATEMENT.search(text, max(0, name.start - 12), name.start)
-    if not (name.is_flag or statement) or after["bracket"]:
-        return None
+    if after["bracket"] or not (name.is_flag or statement):
+        return _mentioned(text, name, after)
     start = _skip(_GAP, text, after.end("quote") if after["quote"] else name.end)
     column = text[name.end : start].isspace() and "\n" not in text[name.end : start] and start > name.end + 1
     if start == name.end or column or text[start : start + 1] in ("-", "|", "[", "]", ")"):
@@ -303,6 +312,15 @@ def _argument(text: str, name: _Name, after: re.Match[str]) -> Value | None:
         return value
     word = text[value.start : value.end]
     return None if _SENTENCE.fullmatch(word) or _is_placeholder(word) else value
+
+
+def _mentioned(text: str, name: _Name, after: re.Match[str]) -> Value | None:
+    """ "the token is 3f…" of prose: only a run that no word could be."""
+    mention = _MENTION.match(text, name.end) if not after["quote"] and name.level >= Sensitivity.NORMAL else None
+    if mention is None or not any(character.isdigit() for character in mention[1]):
+        return None
+    certain = len(mention[1]) >= 20 or (name.level is Sensitivity.STRONG and mention[0].startswith((" is ", " was ")))
+    return Value(mention.start(1), mention.end(1), quoted=True) if certain else None
 
 
 def _is_placeholder(word: str) -> bool:

@@ -17,7 +17,8 @@ _SEP = r"(?:[ \t=]|[\"'],[ \t\r\n]{0,32}[\"']|\\\r?\n[ \t]{0,32})"
 _VALUE = r"[\"']?([^\s\"'\\]{1,512})"
 
 _USER_OPTION = re.compile(
-    rf"(?<![A-Za-z0-9-])(?:-u|-U|--user|--proxy-user|-a){_SEP}{{0,4}}[\"']?([^\s:\"'\\/]{{0,128}}):([^\s\"'\\]{{1,512}})"
+    rf"(?<![A-Za-z0-9-])(?:-u|-U|--user|--proxy-user|-a){_SEP}{{0,4}}"
+    r"[\"']?([^\s:\"'\\/]{0,128}):([^\s\"'\\]{1,512})"
 )
 _POSITIONAL = re.compile(
     rf"sshpass{_SEP}{{1,4}}-p{_SEP}{{0,4}}{_VALUE}"
@@ -28,8 +29,8 @@ _POSITIONAL = re.compile(
     rf"|authtoken{_SEP}{{1,4}}{_VALUE}"
 )
 _NETRC = re.compile(
-    r"(?<![A-Za-z0-9])login[ \t\r\n]{1,32}\S{1,200}[ \t\r\n]{1,32}(?:account[ \t]{1,8}\S{1,200}[ \t\r\n]{1,32})?password"
-    r"[ \t\r\n]{1,32}(\S{1,512})"
+    r"(?<![A-Za-z0-9])login[ \t\r\n]{1,32}\S{1,200}[ \t\r\n]{1,32}"
+    r"(?:account[ \t]{1,8}\S{1,200}[ \t\r\n]{1,32})?password[ \t\r\n]{1,32}(\S{1,512})"
 )
 
 

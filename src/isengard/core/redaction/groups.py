@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from isengard.core.redaction.names import Sensitivity, sensitivity
-from isengard.core.redaction.notation import QUOTE, Value, indent_of, start_of_line, value_at
+from isengard.core.redaction.notation import QUOTE, Value, indent_of, name_start, start_of_line, value_at
 from isengard.core.redaction.rules import Segment
 from isengard.core.redaction.spans import MASK, Span
 from isengard.core.redaction.values import is_harmless
@@ -17,20 +17,25 @@ _REACH = 8_192
 """Characters of a group that are looked at."""
 
 _LIST = re.compile(
-    rf"(?i)([A-Za-z0-9_.-]{{0,64}}(?:keys?|tokens?|passwords?|secrets?|credentials))(?:{QUOTE})?[ \t]{{0,8}}[:=]"
+    rf"(?i)(keys?|tokens?|passwords?|secrets?|credentials)(?:{QUOTE})?[ \t]{{0,8}}[:=]"
     r"[ \t\r\n]{0,16}\["
 )
 _ITEM_GAP = re.compile(r"[\s,]{0,64}")
 _YAML_LIST = re.compile(
-    rf"(?i)(?<![A-Za-z0-9_.-])([A-Za-z0-9_.-]{{0,64}}(?:keys|tokens|passwords|secrets|credentials))(?:{QUOTE})?[ \t]{{0,8}}:"
-    r"[ \t]{0,8}\r?\n(?=[ \t]*-[ \t])"
+    r"(?i)(?<![A-Za-z0-9_.-])([A-Za-z0-9_.-]{0,64}(?:keys|tokens|passwords|secrets|credentials))"
+    rf"(?:{QUOTE})?[ \t]{{0,8}}:[ \t]{{0,8}}\r?\n(?=[ \t]*-[ \t])"
 )
 _YAML_ITEM = re.compile(r"([ \t]*)-[ \t]{1,8}([^\r\n]{1,4096})(?:\r?\n|$)")
 _MAPPING = re.compile(rf"(?i)(?<![A-Za-z0-9])(?:secrets|credentials)(?:{QUOTE})?[ \t]{{0,8}}[:=][ \t\r\n]{{0,16}}\{{")
 _ENTRY = re.compile(rf"[\s,]{{0,64}}(?:{QUOTE})?([\w.-]{{1,128}})(?:{QUOTE})?[ \t]{{0,8}}[:=][ \t\r\n]{{0,16}}")
 _DESCRIBED = re.compile(
     rf"(?i)(?<![A-Za-z0-9])(?:name|key|variable|env|header)(?:{QUOTE})?[ \t]{{0,8}}[:=][ \t]{{0,8}}(?:{QUOTE})?"
-    rf"([\w.-]{{1,96}})(?:{QUOTE})?[ \t]{{0,8}}[,;]?[\s-]{{0,64}}(?:{QUOTE})?(?:value|val)(?:{QUOTE})?[ \t]{{0,8}}[:=][ \t]{{0,8}}"
+    rf"([\w.-]{{1,96}})(?:{QUOTE})?[ \t]{{0,8}}[,;]?[\s-]{{0,64}}"
+    rf"(?:{QUOTE})?(?:value|val)(?:{QUOTE})?[ \t]{{0,8}}[:=][ \t]{{0,8}}"
+)
+_KAGGLE = re.compile(
+    rf"username{QUOTE}[ \t]{{0,8}}:[ \t]{{0,8}}{QUOTE}[^\"'\\\s]{{1,128}}{QUOTE}\s{{0,16}},\s{{0,16}}"
+    rf"{QUOTE}key{QUOTE}[ \t]{{0,8}}:[ \t]{{0,8}}{QUOTE}([^\"'\\\s]{{8,256}})"
 )
 
 
@@ -43,8 +48,9 @@ class Groups:
         """One span a member."""
         text = segment.text
         for match in _LIST.finditer(text):
-            if sensitivity(match[1]) >= Sensitivity.NORMAL:
-                yield from _members(text, match, match[1])
+            name = text[name_start(text, match.start()) : match.end(1)]
+            if sensitivity(name) >= Sensitivity.NORMAL:
+                yield from _members(text, match, name)
         for match in _MAPPING.finditer(text):
             yield from _entries(text, match)
         for match in _YAML_LIST.finditer(text):
@@ -55,7 +61,7 @@ class Groups:
 class DescribedValues:
     """Finds the value beside a secret's name that is itself a value."""
 
-    literals = ("value", "val=", 'val"', "val:")
+    literals = ("value", "val=", 'val"', "val:", "username")
 
     def find(self, segment: Segment) -> Iterator[Span]:
         """One span a pair."""
@@ -64,6 +70,8 @@ class DescribedValues:
             value = value_at(segment.text, match.end()) if level >= Sensitivity.NORMAL else None
             if value and not is_harmless(segment.text[value.start : value.end], match[1], level, quoted=True):
                 yield _span(value, match.start())
+        for match in _KAGGLE.finditer(segment.text):
+            yield Span(match.start(1), match.end(1), "name", MASK, match.start())
 
 
 def _span(value: Value, context: int) -> Span:

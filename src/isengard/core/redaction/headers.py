@@ -37,11 +37,13 @@ class Authorization:
 
     def find(self, segment: Segment) -> Iterator[Span]:
         """What follows the scheme; the whole rest of the header where the scheme has several parameters."""
-        text = segment.text
+        text, done = segment.text, 0
         for header in _AUTHORIZATION.finditer(text):
             scheme = (header[1] or "").lower()
             pattern = _PARAMETERS if scheme in _REST_SCHEMES else _CREDENTIAL
-            value = pattern.match(text, header.end())
+            value = pattern.match(text, header.end()) if header.start() >= done else None
+            if value:
+                done = value.end()
             if value and not is_harmless(value[0], "authorization", Sensitivity.STRONG, quoted=False):
                 yield Span(value.start(), value.end(), "authorization", MASK, header.start())
 
@@ -57,9 +59,11 @@ class Cookies:
 
     def find(self, segment: Segment) -> Iterator[Span]:
         """All pairs of a header as one span."""
+        done = 0
         for header in _COOKIE.finditer(segment.text):
-            pairs = _COOKIE_PAIRS.match(segment.text, header.end())
+            pairs = _COOKIE_PAIRS.match(segment.text, header.end()) if header.start() >= done else None
             if pairs:
+                done = pairs.end()
                 yield Span(pairs.start(), pairs.end(), "cookie", MASK, header.start())
 
 

@@ -36,8 +36,6 @@ _PART = 512
 _HEAD = 2
 """Characters of a value that must stand at the end of a line for the next one to be looked at with it."""
 
-_TAIL = 4_096
-
 
 def known_from_environment(environment: Mapping[str, str]) -> list[str]:
     """The values in `environment` that are secrets: by their names, and the passwords of URLs."""
@@ -96,6 +94,7 @@ def _markup_forms(text: str) -> Iterator[str]:
         ("&quot;", "'"),
     ):
         yield escaped.replace('"', double).replace("'", single)
+    yield html.escape(text).replace("/", "&#x2F;").replace("=", "&#x3D;").replace("`", "&#x60;")
     yield "".join(f"&#{ord(character)};" for character in text)
 
 
@@ -115,6 +114,7 @@ def _json_forms(text: str) -> Iterator[str]:
             form = json.dumps(form, ensure_ascii=ascii_only)[1:-1]
             yield form
             yield form.replace("/", r"\/")
+            yield form.replace("<", r"\u003c").replace(">", r"\u003e").replace("&", r"\u0026")
             yield re.sub(r"\\u([0-9a-f]{4})", lambda match: match[0].upper().replace("\\U", "\\u"), form)
     yield "".join(f"\\u{ord(character):04x}" for character in text)
 
@@ -132,7 +132,8 @@ def spellings(value: str) -> set[str]:
     """Every spelling of `value`: clear, URL-, JSON-, XML-, HTML- and shell-escaped, hexadecimal, base64."""
     raw = value.encode("utf-8", "surrogatepass")
     forms = chain(
-        (value, repr(value)[1:-1]),
+        (value, repr(value)[1:-1], repr(raw)[2:-1], ascii(value)[1:-1]),
+        (value.replace('"', '""'), value.replace("'", "''")),
         _percent_forms(value),
         _markup_forms(value),
         _shell_forms(value),
@@ -218,8 +219,14 @@ class KnownValues:
         """Whether `text` ends within a known value, so that the next line may hold the rest of it."""
         if FILLING.sub("", text[-64:])[-1:] not in self._last_characters:
             return False
-        bare = FILLING.sub("", text[-_TAIL:])
+        bare = FILLING.sub("", text[-self._tail :])
         return any(bare.endswith(beginning) for beginning in self._beginnings.get(bare[-_HEAD:], ()))
+
+    @cached_property
+    def _tail(self) -> int:
+        """Characters at the end of a text in which a broken beginning has room, line breaks included."""
+        longest = max((len(part) for parts in self._beginnings.values() for part in parts), default=0)
+        return 2 * longest + 64
 
     @cached_property
     def _last_characters(self) -> frozenset[str]:
@@ -227,8 +234,18 @@ class KnownValues:
 
 
 def _occurrences(automaton: AhoCorasick, text: str) -> Iterator[tuple[int, int]]:
+    if not text.isascii():  # bytes that are no UTF-8 come as surrogates, which the automaton refuses; lengths stay
+        text = text.encode("utf-8", "replace").decode("utf-8")
+    """Where `automaton` matches; overlapping matches as one."""
+    first = last = -1
     for _, start, end in automaton.find_matches_as_indexes(text, overlapping=True):
-        yield start, end
+        if start > last:
+            if last >= 0:
+                yield first, last
+            first = start
+        first, last = min(first, start), max(last, end)
+    if last >= 0:
+        yield first, last
 
 
 def _is_searchable(line: str) -> bool:

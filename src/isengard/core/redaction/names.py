@@ -25,6 +25,7 @@ class Sensitivity(IntEnum):
     """Exactly ``token``: after ``=`` anything is masked."""
 
 
+_NAME = re.compile(r"[\w. -]{1,160}")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 _PASSWORDS = ("password", "passwd", "passphrase", "passwort", "passcode", "pwd", "sshpass", "passwords")
@@ -92,8 +93,17 @@ def words_of(name: str) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def sensitivity(name: str) -> Sensitivity:
-    """How much `name` says about its value; any letter case, ``_``, ``-``, ``.`` and camelCase."""
+    """How much `name` says about its value; any letter case, ``_``, ``-``, ``.``, a space between words, camelCase."""
+    if not _NAME.fullmatch(name):
+        return Sensitivity.NONE
     words = words_of(name)
+    level = _of_words(name, words)
+    if level is Sensitivity.NONE and any(len(word) == 1 for word in words):  # cAMELcASE, or no case at all
+        return _of_words(name, words_of(name.lower()))
+    return level
+
+
+def _of_words(name: str, words: list[str]) -> Sensitivity:
     numbered = len(words) > 2 and words[-1].isdigit()
     if numbered:
         words = words[:-1]

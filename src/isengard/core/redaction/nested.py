@@ -61,9 +61,11 @@ class NestedValues:
         return masked if changed else mapping
 
     def _described(self, mapping: Mapping[Any, Any]) -> dict[Any, str]:
-        """The keys whose names stand beside them: ``{"name": "HF_TOKEN", "value": …}``."""
+        """The keys whose names stand beside them: ``{"name": "HF_TOKEN", "value": …}``, and Kaggle's ``key``."""
         name = mapping.get("name", mapping.get("key"))
-        return {"value": name} if "value" in mapping and isinstance(name, str) else {}
+        if "value" in mapping and isinstance(name, str):
+            return {"value": name}
+        return {"key": "api_key"} if "key" in mapping and "username" in mapping else {}
 
     def named(self, name: str, value: Any, depth: int = 0) -> Any:
         """`value` as it may be shown under `name`."""

@@ -20,6 +20,11 @@ _UNQUOTED = re.compile(
     r"|[\"'`](?=[^\s,;)\]}:>\\&|.]))+"
 )
 _ENCODED = re.compile(r"(?:[^\s&\"'`\\<>%\x00-\x1f]|%(?!26|22|27|0[AaDd]|7[Dd]|2[Cc]))+")
+FIRST_LOOK = 512
+"""Characters of an unquoted value that are read before it is judged: many names in one long word cost no more."""
+
+_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+_LONGEST_NAME = 96
 _TRAILING = ",;)]}.:!?"
 _BLOCK_HEADER = re.compile(r"[|>][+-]?\d?[+-]?[ \t]{0,16}(?:#[^\n]{0,200})?\r?\n")
 
@@ -50,16 +55,31 @@ def indent_of(line: str) -> int:
     return len(line) - len(line.lstrip(" \t-"))
 
 
+def name_start(text: str, end: int) -> int:
+    """Where the name begins whose last word begins at `end`."""
+    before = text[max(0, end - _LONGEST_NAME) : end]
+    return end - (len(before) - len(before.rstrip(_NAME_CHARACTERS)))
+
+
 def value_at(text: str, position: int) -> Value | None:
     """The value that begins at `position`: up to its closing quote, or else up to white space or ``&``."""
     opening = _OPENING.match(text, position)
     if opening:
         return Value(opening.end(), _closing(text, opening.end(), opening[1]), quoted=True)
-    unquoted = _UNQUOTED.match(text, position)
+    unquoted = _UNQUOTED.match(text, position, position + FIRST_LOOK)
     if unquoted is None:
         return None
     end = position + len(_without_trailing(unquoted[0]))
     return Value(position, end, quoted=False) if end > position else None
+
+
+def whole(text: str, value: Value) -> Value:
+    """`value` to its very end; a long unquoted one is first seen by its beginning, which is enough to judge it."""
+    if value.quoted or value.end - value.start < FIRST_LOOK // 2:
+        return value
+    unquoted = _UNQUOTED.match(text, value.start)
+    end = value.start + len(_without_trailing(unquoted[0])) if unquoted else value.end
+    return Value(value.start, max(value.end, end), quoted=False)
 
 
 def encoded_value_at(text: str, position: int) -> Value | None:

@@ -17,7 +17,7 @@ from isengard.core.redaction.commands import CommandPasswords, NetrcPasswords
 from isengard.core.redaction.engine import Engine
 from isengard.core.redaction.groups import DescribedValues, Groups
 from isengard.core.redaction.headers import Authorization, BareCredentials, Cookies
-from isengard.core.redaction.known import KnownValues
+from isengard.core.redaction.known import KnownValues, known_from_environment
 from isengard.core.redaction.nested import NestedValues
 from isengard.core.redaction.rules import Rule
 from isengard.core.redaction.scanner import CAP, Piece, Scanner
@@ -25,6 +25,7 @@ from isengard.core.redaction.serialise import to_line
 from isengard.core.redaction.spans import MARK, MASK
 from isengard.core.redaction.stream import StreamRedactor
 from isengard.core.redaction.urls import QuerySecrets, UrlCredentials
+from isengard.core.redaction.user_rules import user_rules
 from isengard.core.redaction.vendors import VENDORS
 from isengard.core.redaction.wrapped import WrappedShapes
 
@@ -79,13 +80,22 @@ class Redactor:
         self._engine = Engine(self._rules, values if values and values.literals else None)
         self._nested = NestedValues(self.text)
 
+    @classmethod
+    def configured(cls, environment: Mapping[str, str], patterns: str = "") -> Redactor:
+        """The redactor of a process: the secrets in its `environment` are known, the user's `patterns` are rules.
+
+        Args:
+            environment: Usually ``os.environ``.
+            patterns: The setting ``redact_patterns``.
+
+        Raises:
+            ValueError: A pattern is not valid.
+        """
+        return cls(known_from_environment(environment), (*DEFAULT, *user_rules(patterns)))
+
     def with_known(self, *values: str) -> Redactor:
         """A redactor that also masks `values`."""
         return Redactor((*self._known, *values), self._rules)
-
-    def with_rules(self, *rules: Rule) -> Redactor:
-        """A redactor that also applies `rules`."""
-        return Redactor(self._known, (*self._rules, *rules))
 
     def text(self, text: str) -> str:
         """`text` with its secrets masked; the same object if there are none."""

@@ -26,8 +26,6 @@ def to_line(obj: Any) -> bytes:
 def _plain(value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool | float):
         return value
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**64 else str(value)
     if depth >= _DEEPEST:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from isengard.core.redaction.names import Sensitivity
+from isengard.core.redaction.views import COLOUR
 
 _LONGEST = 4_096
 """Characters of a value that are looked at."""
@@ -45,7 +46,7 @@ _SEPARATED = re.compile(r"[\s./\\:=,;()\[\]{}<>]")
 
 def is_harmless(value: str, name: str, level: Sensitivity, *, quoted: bool) -> bool:
     """Whether `value`, found after `name` of `level`, is plainly no secret."""
-    value = value[:_LONGEST]
+    value = COLOUR.sub("", value[:_LONGEST]) if "[" in value else value[:_LONGEST]
     if not value or _NOTHING.fullmatch(value) or _REFERENCE.fullmatch(value):
         return True
     if level is not Sensitivity.STRONG and (

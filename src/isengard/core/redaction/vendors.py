@@ -6,6 +6,7 @@ Every pattern begins at a boundary (no letter or digit before it), begins with i
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 
@@ -53,6 +54,12 @@ def _jwt(body: str) -> bool:
 def _random(body: str) -> bool:
     """Digits and letters mixed, as in no word."""
     return _has_digit(body) and re.search(r"[A-Za-z]", body) is not None
+
+
+def _encoded_key(body: str) -> bool:
+    """Base64 of a PEM block, as in kubeconfig files; a certificate is none of our business."""
+    head = ("LS0tLS1CRUdJTi" + body[:62]).replace("-", "+").replace("_", "/")
+    return b"PRIVATE" in base64.b64decode(head[: len(head) // 4 * 4])
 
 
 _W = r"[A-Za-z0-9_-]"
@@ -129,6 +136,14 @@ VENDORS: tuple[Shape, ...] = (
     _shape("doppler-token", "dp.", r"dp\.(?:pt|st|ct|sa|scim|audit)\.", r"[A-Za-z0-9_.-]{30,}"),
     _shape("age-key", "age-secret-key-1", r"AGE-SECRET-KEY-1", r"[A-Z0-9]{40,}"),
     _shape("onepassword-token", "ops_eyj", r"ops_eyJ", rf"{_W}{{40,}}"),
+    _shape("newrelic-key", "nrak-", r"NRAK-", r"[A-Z0-9]{20,}"),
+    _shape("terraform-token", ".atlasv1.", r"(?:)", r"[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{30,}"),
+    _shape("modal-token", "ak- as-", r"a[ks]-", rf"{_A}{{22}}(?!{_A})", _random),
+    _shape("mapbox-token", "sk.eyj", r"sk\.eyJ", r"[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{8,}"),
+    _shape("planetscale-token", "pscale_", r"pscale_(?:tkn|pw|oauth)_", rf"{_W}{{20,}}"),
+    _shape("netlify-token", "nfp_", r"nfp_", rf"{_A}{{30,}}"),
+    _shape("cloudflare-key", "cfpat-", r"CFPAT-", rf"{_W}{{30,}}"),
+    _shape("private-key-base64", "ls0tls1crudjti", r"LS0tLS1CRUdJTi", r"[A-Za-z0-9+/=_-]{20,}", _encoded_key),
     # webhooks are credentials as a whole
     _shape(
         "slack-webhook",

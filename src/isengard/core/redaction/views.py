@@ -22,7 +22,7 @@ LINE_BREAK = re.compile(r"\r?\n|(?:\\{1,4}r)?\\{1,4}n")
 INDENTED_BREAK = re.compile(r"(?:\\?\r?\n|(?:\\{1,4}r)?\\{1,4}n)[ \t]{0,256}")
 """A line break with what continues a line: a backslash before it, indentation after it."""
 
-FILLING = re.compile(r"(?:(?:\\{1,4}r)?\\{1,4}n|[\s\"'\\+]){1,512}")
+FILLING = re.compile(r"(?:=(?=\r?\n)|(?:\\{1,4}r)?\\{1,4}n|[\s\"'\\+]){1,512}")
 """Everything that may stand between the parts of a broken text: white space, quotes, backslashes, a plus sign."""
 
 

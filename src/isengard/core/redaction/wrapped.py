@@ -45,6 +45,8 @@ def _broken(shape: Shape, joined: Segment, view: View) -> Iterator[Span]:
             continue
         head = Segment(joined.text[max(0, span.reach - 1) : place])
         complete = any(True for _ in shape.find(head))
+        if not complete and shape.accept and not _is_no_word(joined.text[span.start : place]):
+            continue
         end = _random_end(joined.text, place, span.end, view) if complete else span.end
         if end > place:
             yield Span(view.start(span.start), view.end(end), shape.kind, MARK, view.start(span.reach))
@@ -62,6 +64,11 @@ def _random_end(text: str, place: int, end: int, view: View) -> int:
         reached = end if following < 0 else following
         place = following
     return reached
+
+
+def _is_no_word(start: str) -> bool:
+    """Whether the beginning of a token whose prefix is also met in code (``hf_transfer``) is no word of it."""
+    return any(character.isdigit() for character in start) or start.lower() != start != start.upper()
 
 
 def _looks_random(run: str) -> bool:
