@@ -112,7 +112,7 @@ class Run:
         await self._after_exit(running, exit_code)
         memory_kill = MemoryKills.now().since(kills)
         verdict = self._judge(running, observer, exit_code, memory_kill=memory_kill)
-        if verdict.outcome == "completed":
+        if verdict.outcome == "completed" and verdict.leaves_lora:
             await self._export(job)
         return verdict
 
@@ -208,6 +208,8 @@ class Run:
             recorder.job(EventName.JOB_FAILED, fields["error"], Level.ERROR, **fields)
         elif verdict.outcome == "cancelled":
             recorder.job(EventName.JOB_CANCELLED, f"cancelled at step {recorder.step} of {recorder.steps_total}")
+        elif not verdict.leaves_lora:
+            recorder.job(EventName.JOB_COMPLETED, "completed; no LoRA was expected of it", progress_pct=100.0)
         else:
             message = f"completed; the LoRA is {self._spec.lora.name}"
             recorder.job(EventName.JOB_COMPLETED, message, progress_pct=100.0, output_path=str(self._spec.lora))

@@ -124,12 +124,14 @@ class Verdict:
         error: One sentence, for a failure.
         error_type: Exception class or short name of the cause, for a failure.
         error_stack: The trainer's traceback, if it printed one.
+        leaves_lora: Whether a completed run has made a LoRA; without one there is nothing to keep.
     """
 
     outcome: str
     error: str | None = None
     error_type: str | None = None
     error_stack: str | None = None
+    leaves_lora: bool = True
 
 
 @runtime_checkable

@@ -162,7 +162,7 @@ class CommandObserver:
         if ending.exit_code == 0 and (final is not None or not self._needs_lora) and not ending.stop_requested:
             if final is not None:
                 copy_whole(final, self._job.output)
-            return Verdict("completed")
+            return Verdict("completed", leaves_lora=final is not None)
         if ending.stop_requested:
             return Verdict("cancelled")
         if ending.exit_code == 0:
