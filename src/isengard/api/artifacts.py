@@ -31,12 +31,13 @@ class Artifacts:
     """The artifacts of one job."""
 
     data: DataDir
+    reader: JournalReader
     job: Job
 
     @property
     def paths(self) -> JobPaths:
         """The job's folder."""
-        return self.data.job(self.job.id)
+        return self.reader.paths
 
     def all(self) -> list[Artifact]:
         """Samples and checkpoints in the order they were made, then the finished model."""
@@ -92,7 +93,7 @@ class Artifacts:
     def _told(self, event: EventName, field: str, find: FindFile) -> Iterator[tuple[Entry, Path]]:
         """The files that lines of `event` tell of in `field`; where one name comes again, only its newest line."""
         newest: dict[str, Entry] = {}
-        for entry in _entries(JournalReader(self.paths), event):
+        for entry in _entries(self.reader, event):
             name = entry.fields.get(field)
             if isinstance(name, str):
                 newest.pop(name, None)

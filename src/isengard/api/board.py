@@ -25,9 +25,10 @@ from isengard.core.errors import NotFound
 from isengard.core.paths import DataDir
 from isengard.jobs.models import ACTIVE, Job
 from isengard.jobs.store import Store
-from isengard.journal import Entry, JobFold, JournalReader
+from isengard.journal import Entry, JobFold
 from isengard.journal.follow import follow
 from isengard.journal.notify import watch
+from isengard.journal.readers import JournalReaders
 
 _log = logging.getLogger(__name__)
 
@@ -81,8 +82,9 @@ class Board:
         forgotten: Changes up to this number may have been forgotten.
     """
 
-    def __init__(self, paths: DataDir, store: Store, subscribers: Subscribers) -> None:
+    def __init__(self, paths: DataDir, store: Store, readers: JournalReaders, subscribers: Subscribers) -> None:
         self._paths = paths
+        self._readers = readers
         self._store = store
         self._rounds = Rounds(subscribers)
         self._loop: asyncio.AbstractEventLoop
@@ -182,7 +184,7 @@ class Board:
         tile = self._tiles.setdefault(job.id, Tile(job.id))
         tile.job = job
         if tile.fold is None or tile.follower is None:
-            tile.fold = await asyncio.to_thread(JobFold.read, JournalReader(self._paths.job(job.id)))
+            tile.fold = await asyncio.to_thread(JobFold.read, self._readers.of(job.id))
             tile.follower = asyncio.create_task(self._follow(tile, tile.fold), name=f"board-{job.id}")
         self._show_if_new(tile)
 
@@ -191,7 +193,7 @@ class Board:
         tile.stop()
         try:
             tile.job = await asyncio.to_thread(self._store.get_job, tile.job_id)
-            tile.fold = await asyncio.to_thread(JobFold.read, JournalReader(self._paths.job(tile.job_id)))
+            tile.fold = await asyncio.to_thread(JobFold.read, self._readers.of(tile.job_id))
             self._show(tile)
         except NotFound:
             self._remove(tile.job_id)

@@ -103,7 +103,7 @@ def parse_json(body: bytes) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        if "recursion" in error.msg.lower():
+        if "depth" in error.msg or "ecursion" in error.msg:
             raise _too_deep() from None
         raise json.JSONDecodeError(error.msg, error.doc, error.pos) from None
     if _is_deeper(value, MAX_DEPTH):

@@ -94,6 +94,8 @@ async def _on_validation_error(request: Request | WebSocket, error: Exception) -
 
 async def _on_http_error(request: Request | WebSocket, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
+    if isinstance(error.__cause__, errors.IsengardError):  # raised while the body was read, wrapped by FastAPI
+        return await _answer(request, problem_of(error.__cause__))
     detail = "there is nothing at this address" if error.detail == "Not Found" else str(error.detail)
     return await _answer(request, problem(error.status_code, detail, error.headers))
 

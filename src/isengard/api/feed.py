@@ -18,10 +18,10 @@ from isengard.api.frames import frame_of
 from isengard.api.ring import CHUNK_BYTES, Chunk, Ring, chunk_of
 from isengard.api.rounds import Rounds
 from isengard.api.subscribers import Subscriber, Subscribers
-from isengard.core.paths import DataDir, JobPaths
 from isengard.events.models import EventName
 from isengard.journal import Entry, JobFold, JournalCursor, JournalReader
 from isengard.journal.follow import follow
+from isengard.journal.readers import JournalReaders
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class JobFeed:
     """The journal of one job as live frames.
 
     Args:
-        paths: The job's folder.
+        reader: Of the job's journal.
         subscribers: All open streams of the process; their number sets the pace.
 
     Attributes:
@@ -38,8 +38,9 @@ class JobFeed:
         ended: Whether the journal cannot be followed any further; clients are to come back.
     """
 
-    def __init__(self, paths: JobPaths, subscribers: Subscribers) -> None:
-        self._paths = paths
+    def __init__(self, reader: JournalReader, subscribers: Subscribers) -> None:
+        self._reader = reader
+        self._paths = reader.paths
         self._rounds = Rounds(subscribers)
         self._task: asyncio.Task[None] | None = None
         self._ring = Ring(0)
@@ -48,7 +49,7 @@ class JobFeed:
 
     async def open(self) -> None:
         """Fold what there is and begin to follow."""
-        self.fold = await asyncio.to_thread(JobFold.read, JournalReader(self._paths))
+        self.fold = await asyncio.to_thread(JobFold.read, self._reader)
         self._ring = Ring(self.fold.last_seq)
         self._task = asyncio.create_task(self._run(), name=f"feed-{self._paths.job_id}")
 
@@ -109,8 +110,8 @@ class JobFeed:
 class Feeds:
     """The feeds that somebody watches; one is opened with its first client and closed with its last."""
 
-    def __init__(self, paths: DataDir, subscribers: Subscribers) -> None:
-        self._paths = paths
+    def __init__(self, readers: JournalReaders, subscribers: Subscribers) -> None:
+        self._readers = readers
         self._subscribers = subscribers
         self._open: dict[str, tuple[JobFeed, asyncio.Task[None]]] = {}
         self._users: dict[str, int] = {}
@@ -130,6 +131,6 @@ class Feeds:
                 await feed.close()
 
     def _start(self, job_id: str) -> tuple[JobFeed, asyncio.Task[None]]:
-        feed = JobFeed(self._paths.job(job_id), self._subscribers)
+        feed = JobFeed(self._readers.of(job_id), self._subscribers)
         self._open[job_id] = feed, asyncio.create_task(feed.open(), name=f"open-{job_id}")
         return self._open[job_id]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -92,7 +91,7 @@ def locate(reader: JournalReader, filters: Filters, wanted: Wanted) -> LogPlace:
     nothing = NotFound(f"job {reader.paths.job_id} has no such line", field="seq")
     if seq is None:
         raise nothing
-    offset = _offset_of(reader, filters, seq)
+    offset = reader.offset_of(seq, filters.levels, filters.events, filters.search)
     found = reader.page(filters.levels, filters.events, filters.search, limit=1, offset=offset).entries
     if not found:
         raise nothing
@@ -108,30 +107,11 @@ def _seq(reader: JournalReader, wanted: Wanted) -> int | None:
         return error.seq if error else None
     if wanted.step is not None:
         return reader.seq_at_step(wanted.step)
-    if wanted.ts is not None:
-        return _seq_at(reader, wanted.ts)
-    return wanted.seq
-
-
-def _seq_at(reader: JournalReader, moment: datetime) -> int | None:
-    """The first line not before `moment`; timestamps only ever grow unless somebody sets the clock back."""
-    if moment.tzinfo is None:
+    if wanted.ts is None:
+        return wanted.seq
+    if wanted.ts.tzinfo is None:
         raise InvalidInput("ts needs a time zone, such as a Z at its end", field="ts")
-    wanted = format_utc(moment)
-    seq = 1 + bisect_left(range(1, reader.last_seq() + 1), wanted, key=lambda number: reader.read(number - 1, 1)[0].ts)
-    return seq if seq <= reader.last_seq() else None
-
-
-def _offset_of(reader: JournalReader, filters: Filters, seq: int) -> int:
-    """How many of the lines that the filters leave stand before line `seq`."""
-    if not (filters.levels or filters.events or filters.search):
-        return seq - 1
-    total = reader.page(filters.levels, filters.events, filters.search, limit=1).total
-
-    def seq_of(offset: int) -> int:
-        return reader.page(filters.levels, filters.events, filters.search, limit=1, offset=offset).entries[0].seq
-
-    return bisect_left(range(total), seq, key=seq_of)
+    return reader.seq_at_time(format_utc(wanted.ts))
 
 
 def _split(text: str) -> set[str]:

@@ -16,10 +16,10 @@ from urllib.parse import quote
 from isengard.api.schemas.characters import CharacterView, ImageView
 from isengard.api.schemas.training import GpuView, JobView
 from isengard.core.clock import parse_utc
-from isengard.core.paths import DataDir
 from isengard.diagnostics.summary import Summary, either, stage_of, status_of, summarise
 from isengard.jobs.models import Character, Image, Job
-from isengard.journal import JobFold, JournalReader
+from isengard.journal import JobFold
+from isengard.journal.readers import JournalReaders
 
 
 def job_view(job: Job, fold: JobFold) -> JobView:
@@ -81,8 +81,8 @@ class FreshJobs:
         capacity: How many folds are kept.
     """
 
-    def __init__(self, paths: DataDir, *, capacity: int = 512) -> None:
-        self._paths = paths
+    def __init__(self, readers: JournalReaders, *, capacity: int = 512) -> None:
+        self._readers = readers
         self._capacity = capacity
         self._folds: OrderedDict[str, JobFold] = OrderedDict()
         self._lock = threading.Lock()
@@ -99,12 +99,12 @@ class FreshJobs:
     def summary(self, job: Job) -> Summary:
         """The few facts about one job that a status line needs."""
         with self._fold(job.id) as fold:
-            return summarise(self._paths.job(job.id), job, fold)
+            return summarise(self._readers.of(job.id), job, fold)
 
     @contextmanager
     def _fold(self, job_id: str) -> Iterator[JobFold]:
         """The job's state as its journal tells it now; nobody else changes it meanwhile."""
-        reader = JournalReader(self._paths.job(job_id))
+        reader = self._readers.of(job_id)
         with self._lock:
             fold = self._folds.pop(job_id, None) or JobFold()
         yield fold.catch_up(reader)

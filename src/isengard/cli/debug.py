@@ -46,6 +46,7 @@ def debug_bundle(
     """Write everything about a job into a ZIP that can be given away: secrets are masked in all of it."""
     from isengard.diagnostics import first_error
     from isengard.diagnostics.bundle import write_bundle
+    from isengard.journal import JournalReader
 
     with workplace.existing(data_dir) as place:
         found = place.job(job)
@@ -53,7 +54,7 @@ def debug_bundle(
         target = Path(name) if output is None else output / name if output.is_dir() else output
         with _spinner(f"writing {target}", json):
             write_bundle(place.settings, found, target, _character_of(place, found))
-        error = first_error.find(place.settings.paths.job(found.id)) if show_error else None
+        error = first_error.find(JournalReader(place.settings.paths.job(found.id))) if show_error else None
     if json:
         facts: dict[str, Any] = {
             "job_id": found.id,

@@ -38,10 +38,11 @@ def jobs(
 ) -> None:
     """List the jobs, newest first, as fresh as their journals."""
     from isengard.api.views import FreshJobs
+    from isengard.journal.readers import JournalReaders
 
     with workplace.existing(data_dir) as place:
         page = place.store.list_jobs(status=status, limit=limit)
-        views = FreshJobs(place.settings.paths).views(page.jobs)
+        views = FreshJobs(JournalReaders(place.settings.paths)).views(page.jobs)
     if json:
         print_json({"jobs": [view.model_dump(mode="json") for view in views], "cursor": page.cursor})
     elif not views:
@@ -104,8 +105,9 @@ def save(job: JobArgument, json: JsonOption = False, data_dir: DataDirOption = N
 def job_view(place: Workplace, job: Job) -> JobView:
     """The job as the API shows it."""
     from isengard.api.views import FreshJobs
+    from isengard.journal.readers import JournalReaders
 
-    return FreshJobs(place.settings.paths).view(job)
+    return FreshJobs(JournalReaders(place.settings.paths)).view(job)
 
 
 def _tell(place: Workplace, job: Job, what: str, json: bool) -> None:

@@ -36,6 +36,7 @@ from isengard.diagnostics.zip_stream import Member, zip_stream
 from isengard.execution.lines import redactor_for
 from isengard.jobs.models import Character, Job
 from isengard.journal import JobFold, JournalReader
+from isengard.journal.series import series
 
 SERVICES = ("api", "worker")
 SERVICE_LINES = 1000
@@ -148,7 +149,7 @@ class Bundle:
         }
 
     def _report(self, paths: JobPaths, reader: JournalReader, fold: JobFold, redactor: Redactor) -> bytes:
-        losses = []
+        losses = series(reader, ["loss"], _REPORT_POINTS).points["loss"]
         facts = {
             "Job": self.job.id,
             "Status": status_of(self.job, fold).value,
@@ -167,8 +168,8 @@ class Bundle:
             title=f"{self.job.id} · {status_of(self.job, fold)}",
             facts=redactor.value(facts),
             config=redactor.value(self.job.config),
-            first_error=first_error.find(paths),
-            losses=[(point.step, point.value) for point in losses],
+            first_error=first_error.find(reader),
+            losses=[(point.step, point.value) for point in losses if point.value is not None],
             pictures=_newest_pictures(paths, redactor),
             lines=reader.page(limit=_REPORT_LINES, order="desc").entries[::-1],
             notes=(

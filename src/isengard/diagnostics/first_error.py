@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from isengard.core.paths import JobPaths
 from isengard.events.models import EventName
 from isengard.journal import Entry, JournalReader
 from isengard.trainers.causes import Cause, Evidence, diagnose
@@ -31,9 +30,8 @@ class FirstError:
     cause: Cause
 
 
-def find(paths: JobPaths, *, around: int = 10) -> FirstError | None:
+def find(reader: JournalReader, *, around: int = 10) -> FirstError | None:
     """The first error of the latest attempt with `around` lines on either side; None where there is none."""
-    reader = JournalReader(paths)
     entry = reader.first_error()
     if entry is None:
         return None

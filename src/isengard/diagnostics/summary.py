@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
-from isengard.core.paths import JobPaths
 from isengard.diagnostics import first_error
 from isengard.events.models import TrainingStage
 from isengard.jobs.models import Job, JobStatus
-from isengard.journal import Entry, JobFold
+from isengard.journal import Entry, JobFold, JournalReader
 from isengard.trainers.causes import Cause
 
 T = TypeVar("T")
@@ -52,9 +51,9 @@ class Summary:
     last_seq: int
 
 
-def summarise(paths: JobPaths, job: Job, fold: JobFold) -> Summary:
+def summarise(reader: JournalReader, job: Job, fold: JobFold) -> Summary:
     """The summary of `job`, whose journal `fold` has taken in."""
-    found = first_error.find(paths, around=0) if fold.first_error else None
+    found = first_error.find(reader, around=0) if fold.first_error else None
     status = status_of(job, fold)
     return Summary(
         job_id=job.id,

@@ -28,7 +28,7 @@ _FILE: dict[int | str, dict[str, Any]] = {
 
 
 def _artifacts(services: Services, job_id: str) -> Artifacts:
-    return Artifacts(services.paths, services.store.get_job(job_id))
+    return Artifacts(services.paths, services.readers.of(job_id), services.store.get_job(job_id))
 
 
 @router.get("", summary="What the job left", responses=problems(404))

@@ -23,7 +23,6 @@ from isengard.diagnostics.bundle import Bundle
 from isengard.execution import control
 from isengard.execution.inbox import Command
 from isengard.jobs.models import Character
-from isengard.journal import JournalReader
 
 router = APIRouter(prefix="/api/jobs/{job_id}", tags=["jobs"], route_class=StrictJsonRoute)
 
@@ -74,7 +73,7 @@ def view_logs(
 ) -> LogPage:
     """Filters first, then cuts: `total` and `offset` count what the filters leave."""
     services.store.get_job(job_id)
-    return log_views.page(_reader(services, job_id), filters, limit, offset, order)
+    return log_views.page(services.readers.of(job_id), filters, limit, offset, order)
 
 
 @router.get("/logs/locate", summary="Where is the line that …", responses=problems(404, 422))
@@ -93,7 +92,7 @@ def locate_line(
     """
     services.store.get_job(job_id)
     wanted = log_views.Wanted(step=step, first_error=first_error, ts=ts, seq=seq)
-    return log_views.locate(_reader(services, job_id), filters, wanted)
+    return log_views.locate(services.readers.of(job_id), filters, wanted)
 
 
 @router.get(
@@ -141,7 +140,7 @@ def get_metrics(
 ) -> Metrics:
     """Down-sampled to `max_points` a series; extremes are kept."""
     services.store.get_job(job_id)
-    return metric_views.metrics(services.paths.job(job_id), keys, max_points, from_step, to_step)
+    return metric_views.metrics(services.readers.of(job_id), keys, max_points, from_step, to_step)
 
 
 @router.get("/summary", summary="The few facts of a status line", responses=problems(404))
@@ -181,10 +180,6 @@ def create_request(services: ServicesDep, job_id: str, body: RequestCreate) -> R
     """Samples or a checkpoint now, where the trainer can (`capabilities` in `/info`)."""
     control.request(services.settings, services.store, job_id, Command(body.kind))
     return RequestAccepted(job_id=job_id, kind=body.kind)
-
-
-def _reader(services: Services, job_id: str) -> JournalReader:
-    return JournalReader(services.paths.job(job_id))
 
 
 def _position(after: str | None, from_: str | None) -> int | None:

@@ -48,7 +48,7 @@ class MetricPoint(Answer):
     """One value of a series."""
 
     step: int
-    value: float
+    value: float | None = Field(description="Null where the training reported something that is not a number.")
     timestamp: datetime
     attempt: int
     seq: int = Field(description="The journal line it stands in.")
