@@ -55,6 +55,19 @@ class Settings(BaseSettings):
     lease_s: float = Field(
         15.0, ge=1, le=3600, description="Seconds after which a silent worker's jobs are taken over."
     )
+    max_retries: int = Field(
+        0, ge=0, le=100, description="How often a failed job is resumed by itself, for causes where that can help."
+    )
+
+    metrics_every_s: float = Field(5.0, ge=0, le=3600, description="Seconds between readings of the GPU; 0 for none.")
+    watch_stall_factor: float = Field(
+        10.0, gt=1, le=1e6, description="A step that takes this many usual step times, and a minute, is a stall."
+    )
+    watch_loss_factor: float = Field(
+        5.0, gt=1, le=1e6, description="The mean loss explodes at this multiple of its lowest."
+    )
+    watch_gpu_idle_s: float = Field(180.0, ge=1, le=1e6, description="Seconds without work that make a GPU idle.")
+    watch_disk_free_mb: float = Field(2048.0, ge=0, le=1e9, description="Below these free MiB the disk is nearly full.")
 
     aitoolkit_dir: Path | None = Field(None, description="Checkout of ostris/ai-toolkit, for the ai-toolkit trainer.")
     aitoolkit_python: Path | None = Field(

@@ -13,7 +13,7 @@ from typing import Any
 from isengard.core.correlation import Correlation
 from isengard.core.errors import StorageError
 from isengard.core.paths import JobPaths
-from isengard.core.redaction import Redactor, known_from_environment
+from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
 from isengard.events.models import EventName, Level
 from isengard.execution import job_secrets
@@ -28,7 +28,7 @@ SERVICE = "control"
 def redactor_for(settings: Settings, job_id: str) -> Redactor:
     """A redactor that knows this process's own secrets and those given to the job."""
     secrets = job_secrets.read(settings.paths.job_secrets(job_id))
-    return Redactor([*known_from_environment(os.environ), *secrets.values()])
+    return Redactor.configured(os.environ, settings.redact_patterns).with_known(*secrets.values())
 
 
 def make_folder(paths: JobPaths) -> None:

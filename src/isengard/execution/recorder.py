@@ -18,6 +18,7 @@ from isengard.events.models import EventName, Level, TrainingStage
 from isengard.events.reports import Report
 from isengard.execution.outbox import Outbox
 from isengard.execution.pace import Pace
+from isengard.execution.vitals import Vitals
 
 _FIGURES = {
     "step": int,
@@ -50,6 +51,7 @@ class Recorder:
     Attributes:
         status: ``running`` or ``cancelling``; stands in every ``training.*`` and ``job.*`` line.
         failure: The last error with a type that the trainer reported.
+        vitals: Watches over the run; None for one that is over.
     """
 
     outbox: Outbox
@@ -60,6 +62,7 @@ class Recorder:
     stage: str = TrainingStage.INITIALIZING.value
     status: str = "running"
     failure: Failure | None = None
+    vitals: Vitals | None = None
     pace: Pace = field(default_factory=Pace)
 
     def report(self, report: Report, number: int | None = None) -> None:
@@ -78,6 +81,8 @@ class Recorder:
         self._complete(event, fields)
         self._append(report, event, message, fields, level)
         self._advance(event, fields)
+        if self.vitals is not None:
+            self._show(self.vitals, event, fields, level)
 
     def job(self, event: EventName, message: str, level: Level = Level.INFO, **fields: Any) -> None:
         """Journal a ``job.*`` line of the runner's own."""
@@ -87,6 +92,8 @@ class Recorder:
         """Journal that a stage begins."""
         self.stage = stage.value
         self.job(EventName.JOB_STAGE, message)
+        if self.vitals is not None:
+            self.vitals.stage(self.stage)
 
     def log(self, message: str, level: Level = Level.INFO, **fields: Any) -> None:
         """Journal a remark."""
@@ -124,12 +131,22 @@ class Recorder:
         for name, value in (("it_per_s", self.pace.it_per_s), ("eta_seconds", self.pace.eta_s(total))):
             if value is not None:
                 fields.setdefault(name, value)
+        if self.vitals is not None and (gpu := self.vitals.newest_gpu()):
+            fields.setdefault("gpu", gpu)
 
     def _advance(self, event: EventName, fields: dict[str, Any]) -> None:
         self.stage = fields["stage"]
         if event is EventName.TRAINING_STEP:
             self.step = fields.get("step", self.step)
             self.steps_total = fields.get("steps_total", self.steps_total)
+
+    def _show(self, vitals: Vitals, event: EventName, fields: dict[str, Any], level: Level) -> None:
+        if event is not EventName.TRAINING_STEP or "step" not in fields:
+            vitals.stage(fields["stage"])
+            return
+        vitals.step(fields)
+        if level is Level.WARN and "loss" not in fields:
+            vitals.bad_loss(fields["step"])
 
     def _missing_file(self, event: EventName, fields: dict[str, Any]) -> str | None:
         """What is wrong with the file that a sample or checkpoint report names; its size goes into `fields`."""

@@ -1,14 +1,34 @@
-"""Which failures are tried again by themselves. Only causes that may be gone the next time, and never for ever."""
+"""Which failures are tried again by themselves: those whose cause may be gone the next time, and never for ever."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from isengard.jobs.models import Job
-from isengard.journal import JobFold
 
 FIRST_DELAY_S = 30.0
+LONGEST_DELAY_S = 1800.0
 
 
-def never(job: Job, fold: JobFold) -> float | None:
-    """No automatic retries."""
-    del job, fold
-    return None
+@dataclass(frozen=True, slots=True)
+class ByCause:
+    """Tries again when the cause in the ``job.failed`` line says that this can help (`trainers/causes.py`).
+
+    Args:
+        most: How many times for one job.
+    """
+
+    most: int
+
+    def __call__(self, job: Job, failure: Mapping[str, Any]) -> float | None:
+        """Seconds to wait before the next try, doubling from 30 s; None for no further one.
+
+        Args:
+            failure: The fields of the job's last line.
+        """
+        cause = failure.get("cause")
+        if job.retries >= self.most or not isinstance(cause, dict) or not cause.get("retry"):
+            return None
+        return float(min(LONGEST_DELAY_S, FIRST_DELAY_S * 2**job.retries))

@@ -9,7 +9,6 @@ Opens no journal and holds no lock (`runner.py` does); never touches the store.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import time
 import traceback
@@ -36,6 +35,7 @@ from isengard.execution.output_log import OutputLog
 from isengard.execution.recorder import Recorder
 from isengard.execution.spec import RunSpec
 from isengard.execution.streams import StreamReader
+from isengard.execution.vitals import Vitals
 from isengard.trainers import registry
 from isengard.trainers.base import Ending, Launch, Observer, TrainingJob, Verdict
 
@@ -73,7 +73,8 @@ class Run:
 
     async def go(self) -> None:
         """Run to the end and write the terminal line, whatever happens on the way."""
-        following = asyncio.create_task(self._followers.run())
+        vitals = self._recorder.vitals = Vitals.of(self._place.settings, self._recorder.outbox, self._paths)
+        beside = [asyncio.create_task(self._followers.run()), asyncio.create_task(vitals.run())]
         try:
             verdict = await self._train()
         except PreparationStopped:
@@ -85,7 +86,7 @@ class Run:
         except Exception as error:  # a fault of a plugin or of ours: the job must still end, with the stack
             verdict = Verdict("failed", str(error) or repr(error), type(error).__name__, traceback.format_exc())
         finally:
-            await _cancel(following)
+            await _cancel(*beside)
             await self._leave_nothing_alive()
         await self._conclude(verdict)
 
@@ -230,8 +231,11 @@ class Run:
         }
 
 
-async def _cancel(task: asyncio.Task[None] | None) -> None:
-    if task is not None:
+async def _cancel(*tasks: asyncio.Task[None] | None) -> None:
+    """End tasks; what they may have raised must not keep the run from its end, and is told on stderr."""
+    living = [task for task in tasks if task is not None]
+    for task in living:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    for outcome in await asyncio.gather(*living, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            traceback.print_exception(outcome)

@@ -21,7 +21,7 @@ from pathlib import Path
 from isengard.core.correlation import Correlation, bind
 from isengard.core.errors import IsengardError, StorageError
 from isengard.core.paths import JobPaths
-from isengard.core.redaction import Redactor, known_from_environment
+from isengard.core.redaction import Redactor
 from isengard.core.settings import load
 from isengard.events.models import EventName
 from isengard.execution import job_secrets, markers, process, runner_lock
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         secrets = job_secrets.read(settings.paths.job_secrets(chosen.job_id))
     except (IsengardError, OSError, ValueError) as error:
         return _decline(f"cannot begin: {error}")
-    redactor = Redactor([*known_from_environment(os.environ), *secrets.values()])
+    redactor = Redactor.configured(os.environ, settings.redact_patterns).with_known(*secrets.values())
     with bind(Correlation(spec.job.correlation_id, spec.traceparent)):
         return _run(Place(settings, spec, paths, redactor, secrets))
 
@@ -103,8 +103,7 @@ async def _live(place: Place, journal: JournalWriter) -> None:
         await run.go()
     finally:
         watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 def _begin(place: Place, journal: JournalWriter) -> Recorder:

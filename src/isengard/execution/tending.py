@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 NOT_NOW_S = 10.0
 """How long a job waits that could not be started because the disk refused."""
 
-Retry = Callable[[Job, JobFold], float | None]
-"""Seconds after which a failed job is to be tried again, or None; asked once for each failure."""
+Retry = Callable[[Job, Mapping[str, Any]], float | None]
+"""Given a failed job and the fields of its last line: seconds until it is to be tried again, or None."""
 
 
 @dataclass(slots=True)
@@ -154,7 +154,7 @@ class Tending:
             self._try_again(held)
 
     def _try_again(self, held: Held) -> None:
-        delay = self.retry(held.job, held.fold)
+        delay = self.retry(held.job, _terminal_fields(held.fold, JournalReader(held.paths)))
         if delay is None:
             return
         log.info("job %s is tried again in %.0f s", held.job.id, delay)

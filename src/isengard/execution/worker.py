@@ -16,7 +16,7 @@ import signal
 import threading
 
 from isengard.core.errors import Fenced, IsengardError, StartupError, StorageError
-from isengard.core.redaction import Redactor, known_from_environment
+from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
 from isengard.execution import mend, process, retries, seat
 from isengard.execution.launcher_local import LocalLauncher
@@ -38,12 +38,12 @@ class Worker:
     """The worker of one data folder.
 
     Args:
-        retry: Decides about automatic retries.
+        retry: Decides about automatic retries; None for what the settings say.
     """
 
-    def __init__(self, settings: Settings, *, retry: Retry = retries.never) -> None:
+    def __init__(self, settings: Settings, *, retry: Retry | None = None) -> None:
         self._settings = settings
-        self._retry = retry
+        self._retry = retry or retries.ByCause(settings.max_retries)
         self._stop = threading.Event()
 
     def run(self) -> None:
@@ -54,7 +54,7 @@ class Worker:
         """
         settings = self._settings
         settings.paths.prepare()
-        redactor = Redactor(known_from_environment(os.environ))
+        redactor = Redactor.configured(os.environ, settings.redact_patterns)
         service_log.configure("worker", settings.data_dir, settings.log_level, redactor)
         process.become_subreaper()
         with contextlib.closing(open_store(settings)) as store:
