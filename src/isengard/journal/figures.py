@@ -34,6 +34,7 @@ _NOT_SERIES = frozenset({"step", "steps_total", "attempt", "report", "sample_ind
 
 STEPS = Kinds.of((), (EventName.TRAINING_STEP,))
 GPU = Kinds.of((), (EventName.GPU_METRICS,))
+STEPS_AND_GPU = Kinds.of((), (EventName.TRAINING_STEP, EventName.GPU_METRICS))
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,9 +47,10 @@ def numbers(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
         elif isinstance(value, Mapping):
             yield from _numbers_within(f"{prefix}{name}.", value)
         elif isinstance(value, list):
+            one = "gpu" if name == "gpus" else name
             for number, item in enumerate(value):
                 if isinstance(item, Mapping):
-                    yield from _numbers_within(f"{prefix}{name}.", {"index": number, **item})
+                    yield from _numbers_within(f"{prefix}{one}.", {"index": number, **item})
 
 
 def _numbers_within(prefix: str, value: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
@@ -65,11 +67,11 @@ class _Column:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._source = GPU if name.startswith("gpu.") else STEPS
+        self._source = GPU if name.startswith("gpu.") else STEPS_AND_GPU
         self._rows = Growing(np.int32)
         self._values = Growing(np.float64)
         self._seen = 0
-        self._is_plain = _PLAIN.fullmatch(name) is not None and not name.endswith("index")
+        self._is_plain = _PLAIN.fullmatch(name) is not None and not name.startswith("gpu.")
         self._decode = _decoder(name if self._is_plain else "unused")
 
     def upto(self, snapshot: Snapshot, filters: Filters) -> tuple[Positions, Floats]:
@@ -113,7 +115,7 @@ def _decoder(name: str) -> Callable[[bytes], list[Any]]:
     """Decodes lists of fields objects into objects that hold the number of this name and nothing else."""
     *parents, leaf = name.split(".")
     number: tuple[str, Any, float] = ("value", float | None, math.nan)
-    made = msgspec.defstruct("Leaf", [number, ("index", int, 0)], rename={"value": leaf}, gc=False)
+    made = msgspec.defstruct("Leaf", [number], rename={"value": leaf}, gc=False)
     for parent in reversed(parents):
         made = msgspec.defstruct("Parent", [("inner", made | None, None)], rename={"inner": parent}, gc=False)
     if not parents:
@@ -127,7 +129,7 @@ def _value_in(decoded: Any) -> float:
     while decoded is not None:
         value = getattr(decoded, "value", math.nan)
         inner = getattr(decoded, "inner", None)
-        if value is None or getattr(decoded, "index", None):
+        if value is None:
             return math.nan
         if not math.isnan(value) or inner is None:
             return float(value)

@@ -185,9 +185,7 @@ def _keep(kept: dict[str, Entry], name: Any, entry: Entry) -> None:
         kept[name] = entry
 
 
-def _reading(fields: dict[str, Any]) -> dict[str, Any]:
-    """The reading of the (first) GPU in the fields of a ``gpu.metrics`` line."""
-    inner = fields.get("gpu", fields)
-    if isinstance(inner, list):
-        inner = inner[0] if inner else {}
-    return inner if isinstance(inner, dict) else {}
+def _reading(fields: dict[str, Any]) -> dict[str, Any] | None:
+    """The reading of the (first) GPU in the fields of a ``gpu.metrics`` line; None if there is none in it."""
+    gpus = fields.get("gpus") or [fields.get("gpu")]
+    return gpus[0] if isinstance(gpus, list) and isinstance(gpus[0], dict) else None

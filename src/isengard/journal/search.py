@@ -17,6 +17,7 @@ import numpy.typing as npt
 import orjson
 
 from isengard.journal.columns import KIND_LEVEL_BITS, Growing
+from isengard.journal.entry import DAMAGED, Entry
 from isengard.journal.filters import Positions
 from isengard.journal.index import Snapshot
 from isengard.journal.records import EVENTS, LEVELS
@@ -89,8 +90,8 @@ def _pieces(snapshot: Snapshot, seen: int) -> Iterator[tuple[int, int]]:
 class _Desk:
     """Room to work in, used again for each piece: fresh memory would cost more than looking at it."""
 
-    def __init__(self) -> None:
-        self._make(2 * _PIECE)
+    def __init__(self, size: int = 2 * _PIECE) -> None:
+        self._make(size)
 
     def _make(self, size: int) -> None:
         self._data = np.empty(size, np.uint8)
@@ -122,7 +123,7 @@ class _Desk:
 
 
 def _rows_with(snapshot: Snapshot, desk: _Desk, data: Bytes, needle: Bytes, first: int, last: int) -> Positions:
-    """The rows from `first` up to `last`, whose lines are `data`, that contain `needle`."""
+    """The rows from `first` up to `last`, whose lines are `data`, that have `needle` where it counts."""
     places = _places(desk, data, needle)
     if not len(places):
         return np.empty(0, np.int32)
@@ -130,10 +131,27 @@ def _rows_with(snapshot: Snapshot, desk: _Desk, data: Bytes, needle: Bytes, firs
     starts = snapshot.rows.offset[first:last].astype(np.int64) - begin
     row = np.searchsorted(starts, places, "right") - 1
     counts = _is_searched(snapshot, first + row, places - starts[row], len(needle)) & ~_is_escaped(data, places)
-    row = row[counts]
-    if not len(row):
-        return np.empty(0, np.int32)
-    return (first + row[np.concatenate(([True], row[1:] != row[:-1]))]).astype(np.int32)
+    rows: Positions = (first + np.unique(row[counts])).astype(np.int32)
+    odd = snapshot.rows.body[rows] == 0
+    if not odd.any():
+        return rows
+    sure = [
+        not is_odd or _odd_line_has(snapshot, each, needle) for each, is_odd in zip(rows.tolist(), odd, strict=True)
+    ]
+    return rows[sure]
+
+
+def _odd_line_has(snapshot: Snapshot, row: int, needle: Bytes) -> bool:
+    """Whether a line whose parts do not stand where the writer puts them (a newer event, other keys) has the text."""
+    entry = Entry.read(snapshot.line(row), row + 1)
+    if entry.event == DAMAGED:
+        return True  # nothing is known of its parts
+    for part in (entry.event, entry.msg, entry.fields):
+        data = np.frombuffer(orjson.dumps(part), np.uint8)
+        places = _places(_Desk(len(data)), data, needle)
+        if not _is_escaped(data, places).all():
+            return True
+    return False
 
 
 def _places(desk: _Desk, data: Bytes, needle: Bytes) -> Places:
@@ -173,7 +191,7 @@ def _is_searched(snapshot: Snapshot, rows: Places, at: Places, length: int) -> n
     in_message = (at >= event_end + len(MSG_KEY)) & (end <= body)
     in_fields = at >= fields + np.uint32(len(FIELDS))
     searched: npt.NDArray[np.bool_] = in_event | in_message | in_fields
-    searched |= body == 0  # a line with its keys elsewhere is searched as a whole
+    searched |= body == 0  # a line with its parts elsewhere is looked at again
     return searched
 
 
