@@ -175,7 +175,7 @@ export interface paths {
         };
         /**
          * What the job left
-         * @description Samples and checkpoints by step, then the finished model.
+         * @description Samples and checkpoints in the order they were made, then the finished model.
          */
         get: operations["list_artifacts"];
         put?: never;
@@ -216,13 +216,13 @@ export interface paths {
         get?: never;
         /**
          * Keep a checkpoint
-         * @description Marks it so that it is never removed to save space.
+         * @description Keeps it whatever the trainer removes to save space.
          */
         put: operations["keep_checkpoint"];
         post?: never;
         /**
          * No longer keep a checkpoint
-         * @description Takes the mark away.
+         * @description Where the trainer has removed its own copy, the checkpoint is gone.
          */
         delete: operations["release_checkpoint"];
         options?: never;
@@ -320,6 +320,8 @@ export interface paths {
         /**
          * Where is the line that …
          * @description Finds one line by step, moment, number or as the first error, and its offset under the given filters.
+         *
+         *     Where the filters leave that line out, the answer is the next one that they leave.
          */
         get: operations["locate_line"];
         put?: never;
@@ -419,7 +421,7 @@ export interface paths {
         };
         /**
          * The few facts of a status line
-         * @description Status, stage, step, loss, ETA, the first error, the last event's time.
+         * @description Status, stage, step, loss, ETA, the first error and what it means, the last event's time.
          */
         get: operations["get_summary"];
         put?: never;
@@ -439,9 +441,29 @@ export interface paths {
         };
         /**
          * The job's story across processes
-         * @description Every line with the job's correlation id, from its journal and the services' logs, in time order.
+         * @description The lines with the job's correlation id, from its journal and the services' logs, in time order.
          */
         get: operations["get_trace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All jobs, live
+         * @description A snapshot of the jobs that are not over, then each job as it changes. For lists.
+         */
+        get: operations["stream_jobs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -716,11 +738,6 @@ export interface components {
             /** Total Count */
             total_count: number;
         };
-        /** Body_upload_images */
-        Body_upload_images: {
-            /** Files */
-            files: string[];
-        };
         /**
          * Caption
          * @description Caption text; empty takes the caption away.
@@ -731,6 +748,39 @@ export interface components {
              * @example pipbot standing on a hill
              */
             caption: string;
+        };
+        /**
+         * CauseView
+         * @description What a failure means.
+         */
+        CauseView: {
+            /**
+             * Advice
+             * @description What to try, best first.
+             */
+            advice: string[];
+            /**
+             * Code
+             * @description `unknown` where no rule knows it.
+             * @example cuda-oom
+             */
+            code: string;
+            /** Explanation */
+            explanation: string;
+            /**
+             * Retry
+             * @description Whether resuming it unchanged can be worth it.
+             */
+            retry: boolean;
+            /**
+             * Settings
+             * @description Parameters that would avoid it.
+             */
+            settings: {
+                [key: string]: unknown;
+            };
+            /** Title */
+            title: string;
         };
         /**
          * CharacterChange
@@ -798,7 +848,7 @@ export interface components {
             image_count: number;
             /**
              * Lora Path
-             * @description The newest finished LoRA, below the data folder.
+             * @description Where the newest finished LoRA lies.
              */
             lora_path: string | null;
             /**
@@ -910,6 +960,8 @@ export interface components {
             message: string;
             /** Seq */
             seq: number;
+            /** Stack */
+            stack: string | null;
             /**
              * Timestamp
              * Format: date-time
@@ -1164,7 +1216,7 @@ export interface components {
             lr: number | null;
             /**
              * Output Path
-             * @description The finished LoRA, below the data folder.
+             * @description Where the finished LoRA lies.
              */
             output_path: string | null;
             /**
@@ -1213,10 +1265,14 @@ export interface components {
             log_page: number;
             /** Max Body Bytes */
             max_body_bytes: number;
+            /** Max Image Bytes */
+            max_image_bytes: number;
             /** Max Streams */
             max_streams: number;
             /** Max Upload Bytes */
             max_upload_bytes: number;
+            /** Max Upload Files */
+            max_upload_files: number;
             /**
              * Metric Points
              * @description Most points of one series.
@@ -1298,11 +1354,6 @@ export interface components {
             event: string;
             /** Job Id */
             job_id: string;
-            /**
-             * Level
-             * @enum {string}
-             */
-            level: "DEBUG" | "INFO" | "WARN" | "ERROR";
             /**
              * Offset
              * @description Offset for `logs/view` with the same filters and `order=asc`.
@@ -1640,6 +1691,7 @@ export interface components {
         Summary: {
             /** Attempt */
             attempt: number;
+            cause: components["schemas"]["CauseView"] | null;
             /** Completed At */
             completed_at: string | null;
             /** Error */
@@ -1816,12 +1868,6 @@ export interface components {
             config?: {
                 [key: string]: unknown;
             };
-            /**
-             * Priority
-             * @description Higher goes first.
-             * @default 0
-             */
-            priority: number;
             /**
              * Secrets
              * @description Given to the trainer's environment only, and masked wherever they would show up.
@@ -2178,7 +2224,10 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "multipart/form-data": components["schemas"]["Body_upload_images"];
+                "multipart/form-data": {
+                    /** @description Images, captions as `.txt` of the same names, or one zip of both. */
+                    files: string[];
+                };
             };
         };
         responses: {
@@ -2482,6 +2531,20 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description The disk refused. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the upload could not be stored: no space left on device"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     list_artifacts: {
@@ -2547,7 +2610,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": unknown;
+                    "application/octet-stream": string;
                 };
             };
             /** @description The range asked for. */
@@ -2638,26 +2701,26 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The present state does not allow it. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "job train-0123456789ab is completed; it cannot become cancelling"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
             /** @description A value is not acceptable; the detail names it. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk refused. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the upload could not be stored: no space left on device"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Problem"];
                 };
             };
@@ -2676,13 +2739,11 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Successful Response */
-            200: {
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": components["schemas"]["Artifact"];
-                };
+                content?: never;
             };
             /** @description No such thing. */
             404: {
@@ -2698,26 +2759,26 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The present state does not allow it. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "detail": "job train-0123456789ab is completed; it cannot become cancelling"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Problem"];
-                };
-            };
             /** @description A value is not acceptable; the detail names it. */
             422: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The disk refused. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the upload could not be stored: no space left on device"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Problem"];
                 };
             };
@@ -2740,7 +2801,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": unknown;
+                    "application/octet-stream": string;
                 };
             };
             /** @description The range asked for. */
@@ -2814,7 +2875,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": unknown;
+                    "application/octet-stream": string;
                 };
             };
             /** @description The range asked for. */
@@ -2983,7 +3044,7 @@ export interface operations {
                 first_error?: boolean;
                 /** @description Levels by comma. */
                 level?: string | null;
-                /** @description Text that a line contains; case is ignored. */
+                /** @description Text in a line, in any case. */
                 search?: string | null;
                 /** @description First line not before this number. */
                 seq?: number | null;
@@ -3049,7 +3110,7 @@ export interface operations {
                 limit?: number;
                 offset?: number;
                 order?: "asc" | "desc";
-                /** @description Text that a line contains; case is ignored. */
+                /** @description Text in a line, in any case. */
                 search?: string | null;
             };
             header?: never;
@@ -3226,7 +3287,10 @@ export interface operations {
                 /** @description Replay the whole journal. */
                 from?: "start" | null;
             };
-            header?: never;
+            header?: {
+                /** @description Go on after this line. */
+                "last-event-id"?: string | null;
+            };
             path: {
                 job_id: string;
             };
@@ -3343,6 +3407,8 @@ export interface operations {
         parameters: {
             query?: {
                 limit?: number;
+                /** @description `way` leaves out what comes with each step. */
+                show?: "way" | "all";
             };
             header?: never;
             path: {
@@ -3381,6 +3447,60 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stream_jobs: {
+        parameters: {
+            query?: {
+                /** @description Go on after this frame, as with Last-Event-ID. */
+                after?: string | null;
+            };
+            header?: {
+                /** @description Go on after this frame. */
+                "last-event-id"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["JobsStreamFrame"];
+                };
+            };
+            /** @description A value is not acceptable; the detail names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "config.steps: input should be greater than or equal to 1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A limit is reached; Retry-After says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "all 2000 streams of this server are in use"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Problem"];
                 };
             };

@@ -10,7 +10,7 @@ import { aligned } from "./align";
 import type { ChartProps, Line, Mark } from "./model";
 
 const CLICK_SLACK = 4;
-// The library's enum exists in its types only; these are its values.
+/* eslint-disable @typescript-eslint/no-unsafe-enum-assignment -- the library's enum exists in its types only */
 const LEFT = 3 as uPlot.Axis.Side;
 const SIDES: readonly uPlot.Axis.Side[] = [LEFT, 1];
 
