@@ -6,7 +6,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo system web demo test lint format docs pins clean
+.PHONY: help setup setup-demo system web demo test lint format docs bench pins clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | sort | column -t -s '|'
@@ -72,6 +72,10 @@ format: setup ## Format the code
 	$(BIN)/ruff format .
 	cd web && npm run format
 
+bench: setup ## Measure, each claim beside its peers (minutes; wants an idle machine)
+	$(UV) --require-hashes --no-deps -r requirements/bench.txt
+	@for script in bench/*.py; do echo; echo "## $$script"; $(BIN)/python $$script || exit 1; done
+
 # --- upkeep ---
 
 docs: setup ## Make docs/settings.md, docs/cli.md and web/openapi.json anew from the code
@@ -89,6 +93,8 @@ pins: $(VENV)/.installer ## Compile requirements/*.txt anew (UPGRADE=1 takes new
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra train --extra redis --extra postgres \
 		requirements/run.in requirements/dev.in -c requirements/run.txt \
 		--excludes requirements/excludes.txt -o requirements/dev.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements/bench.in -c requirements/dev.txt \
+		--excludes requirements/excludes.txt -o requirements/bench.txt
 
 clean: ## Remove what was installed and built
 	rm -rf $(VENV) web/node_modules src/isengard/_web .mypy_cache .ruff_cache .pytest_cache
