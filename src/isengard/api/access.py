@@ -2,12 +2,11 @@
 
 A page on another site must not reach it through the visitor's browser, on any method, stream or socket: the ``Host``
 must be one of ours (DNS rebinding) and an ``Origin`` must be the server itself (cross-site requests; ``null`` is not).
-Where a token is set, everything but liveness wants it. `Authenticator` is the place for other ways to log in.
+Where the server has tokens, everything but liveness and the login wants one; roles and share links narrow it.
 """
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
 import socket
 from collections.abc import Iterable
@@ -15,75 +14,93 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from isengard.api.errors import problem_of
-from isengard.core.errors import Forbidden, IsengardError, Unauthenticated
+from isengard.api.auth.keyring import address_of
+from isengard.api.auth.pages import to_login
+from isengard.api.auth.rights import READING, check_rights
+from isengard.api.errors import problem_of, status_of
+from isengard.api.services import services_of
+from isengard.core.access.roles import Actor, Role
+from isengard.core.errors import Forbidden, IsengardError, RateLimited, Unauthenticated
 from isengard.core.settings import Settings
 
-OPEN_PATHS = frozenset({"/health"})
-"""Answered without a token, for load balancers."""
+OPEN_PATHS = frozenset({"/health", "/login", "/logout"})
+"""Answered without a token: liveness for load balancers, and the way in."""
+SHARE_PREFIX = "/share/"
+
+NOBODY = Actor("nobody", Role.VIEWER)
+"""Who asks for an open address."""
 
 
-class Authenticator(Protocol):
-    """Decides whether a request comes from somebody who may."""
+class Gate(Protocol):
+    """Tells who is behind a request: `OpenDoor` without tokens, `Keyring` with them."""
 
-    def check(self, headers: Headers, scope: Scope) -> None:
-        """Raise `Unauthenticated` or `Forbidden`, or return."""
+    def identify(self, headers: Headers, scope: Scope) -> Actor:
+        """Whoever it is; raises `Unauthenticated` or `RateLimited`."""
         ...
 
 
-class Everybody:
-    """No token is set: whoever reaches the loopback address may."""
-
-    def check(self, headers: Headers, scope: Scope) -> None:
-        """Let everybody in."""
-
-
-class BearerToken:
-    """``Authorization: Bearer <token>``."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token.encode()
-
-    def check(self, headers: Headers, scope: Scope) -> None:
-        """Compare in constant time."""
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token):
-            raise Unauthenticated("this server needs its token: send it as 'Authorization: Bearer …'")
-
-
-def authenticator(settings: Settings) -> Authenticator:
-    """The one these settings ask for."""
-    return BearerToken(settings.token.get_secret_value()) if settings.token else Everybody()
-
-
 class AccessGuard:
-    """Refuses what may not pass; wraps `app`."""
+    """Refuses what may not pass and notes who changed what; wraps `app`."""
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str], authenticator: Authenticator) -> None:
+    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         self._app = app
         self._hosts = frozenset(hosts)
-        self._authenticator = authenticator
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
+        """Admit or refuse one request."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         try:
-            self._check(scope, Headers(scope=scope))
+            actor = self._admit(scope, Headers(scope=scope))
         except IsengardError as error:
             await _refuse(error, scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+            return
+        scope.setdefault("state", {})["actor"] = actor
+        await self._app(scope, receive, _noting(scope, send, actor))
 
-    def _check(self, scope: Scope, headers: Headers) -> None:
+    def _admit(self, scope: Scope, headers: Headers) -> Actor:
         check_host(headers.get("host"), self._hosts)
         check_origin(headers)
-        if scope["path"] not in OPEN_PATHS:
-            self._authenticator.check(headers, scope)
+        if scope["path"] in OPEN_PATHS or scope["path"].startswith(SHARE_PREFIX):
+            return NOBODY
+        actor = services_of(HTTPConnection(scope)).gate.identify(headers, scope)
+        check_rights(actor, _method(scope), scope["path"])
+        return actor
+
+
+def _method(scope: Scope) -> str:
+    return str(scope.get("method", "WEBSOCKET"))
+
+
+def _noting(scope: Scope, send: Send, actor: Actor) -> Send:
+    """`send`, with a line in the audit trail for the answer to a request that may change something."""
+    if _method(scope) in READING or scope["path"] in OPEN_PATHS:
+        return send
+
+    async def note(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            _note(scope, actor.name, int(message["status"]))
+        await send(message)
+
+    return note
+
+
+def _note(scope: Scope, name: str, status: int) -> None:
+    services_of(HTTPConnection(scope)).audit.record(
+        "http",
+        actor=name,
+        address=address_of(scope),
+        allowed=status not in (401, 403, 429),
+        method=_method(scope),
+        path=scope["path"][:500],
+        status=status,
+    )
 
 
 def own_hosts(settings: Settings) -> set[str]:
@@ -131,8 +148,18 @@ def _is_address(name: str) -> bool:
 
 
 async def _refuse(error: IsengardError, scope: Scope, receive: Receive, send: Send) -> None:
-    response = problem_of(error)
+    if _method(scope) not in READING or isinstance(error, RateLimited):
+        _note(scope, "unknown", status_of(error))
+    response: Response = problem_of(error)
+    if isinstance(error, Unauthenticated) and _navigates(scope):
+        response = to_login(scope["path"], scope["query_string"].decode("latin-1"))
     if scope["type"] == "websocket":
         await WebSocket(scope, receive, send).send_denial_response(response)
     else:
         await response(scope, receive, send)
+
+
+def _navigates(scope: Scope) -> bool:
+    """Whether a person's browser wants a page, not a program an answer."""
+    accept = Headers(scope=scope).get("accept", "")
+    return _method(scope) == "GET" and "text/html" in accept and not scope["path"].startswith("/api/")

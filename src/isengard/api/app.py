@@ -13,7 +13,9 @@ from fastapi import FastAPI
 
 import isengard
 from isengard.api import errors, openapi, page
-from isengard.api.access import AccessGuard, authenticator, own_hosts
+from isengard.api.access import AccessGuard, own_hosts
+from isengard.api.auth.audit import AuditTrail
+from isengard.api.auth.keyring import Keyring, OpenDoor
 from isengard.api.board import Board
 from isengard.api.body import BodyLimit
 from isengard.api.envelope import Envelope
@@ -24,6 +26,8 @@ from isengard.api.router import api_router
 from isengard.api.services import Services
 from isengard.api.subscribers import Subscribers
 from isengard.api.views import FreshJobs
+from isengard.core.access.first_token import needs_tokens
+from isengard.core.access.tokens import TokenFile
 from isengard.core.clock import utc_now
 from isengard.core.errors import IsengardError
 from isengard.core.redaction import Redactor, known_from_environment
@@ -35,6 +39,7 @@ from isengard.datasets.limits import Limits
 from isengard.jobs.models import JobStatus
 from isengard.jobs.store import open_store
 from isengard.journal import service_log
+from isengard.journal.readers import JournalReaders
 
 WEB = Path(isengard.__file__).parent / "_web"
 
@@ -52,10 +57,10 @@ def create_app(settings: Settings, *, web: Path = WEB) -> FastAPI:
     errors.install(app)
     app.include_router(api_router())
     app.include_router(openapi.router)
-    app.mount("/", page.Page(web))
+    app.router.default = page.Page(web)  # what no route takes; a mount would take wrong methods, too
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, body_mb=settings.max_body_mb, upload_mb=settings.max_upload_mb)
-    app.add_middleware(AccessGuard, hosts=own_hosts(settings), authenticator=authenticator(settings))
+    app.add_middleware(AccessGuard, hosts=own_hosts(settings))
     app.add_middleware(Envelope, figures=app.state.figures)
     return app
 
@@ -85,6 +90,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.subscribers.close()
         await services.board.close()
         await asyncio.to_thread(services.store.close)
+        services.audit.close()
 
 
 def _open(settings: Settings, figures: Figures) -> Services:
@@ -93,6 +99,7 @@ def _open(settings: Settings, figures: Figures) -> Services:
     service_log.configure("api", settings.paths, settings.log_level, redactor)
     store = open_store(settings)
     limits = Limits.of(settings)
+    readers = JournalReaders(settings.paths)
     subscribers = Subscribers(
         limit=settings.max_streams, heartbeat_s=settings.stream_heartbeat_s, stall_s=settings.stream_stall_s
     )
@@ -102,13 +109,22 @@ def _open(settings: Settings, figures: Figures) -> Services:
         store=store,
         redactor=redactor,
         subscribers=subscribers,
-        feeds=Feeds(settings.paths, subscribers),
-        board=Board(settings.paths, store, subscribers),
-        jobs=FreshJobs(settings.paths),
+        feeds=Feeds(readers, subscribers),
+        board=Board(settings.paths, store, readers, subscribers),
+        readers=readers,
+        jobs=FreshJobs(readers),
         figures=figures,
         characters=Characters(store, settings.paths),
         images=Images(store, settings.paths, limits),
         intake=Intake(store, settings.paths, limits),
         readiness=ReadinessChecks(settings, store),
+        gate=_gate(settings),
+        audit=AuditTrail(settings.paths, redactor),
         started_at=utc_now(),
     )
+
+
+def _gate(settings: Settings) -> Keyring | OpenDoor:
+    if not needs_tokens(settings):
+        return OpenDoor()
+    return Keyring(TokenFile(settings.paths), settings.token.get_secret_value() if settings.token else "")

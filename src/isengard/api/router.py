@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from isengard.api.routes import artifacts, characters, jobs, live, system, training
+from isengard.api.routes import access, artifacts, characters, jobs, live, system, training
 
 
 def api_router() -> APIRouter:
     """All routes of the API."""
     router = APIRouter()
     router.include_router(system.router)
+    router.include_router(access.router)
     router.include_router(characters.router)
     router.include_router(training.router)
     router.include_router(jobs.router)

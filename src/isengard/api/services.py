@@ -8,6 +8,8 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from isengard.api.auth.audit import AuditTrail
+from isengard.api.auth.keyring import Keyring, OpenDoor
 from isengard.api.board import Board
 from isengard.api.feed import Feeds
 from isengard.api.figures import Figures
@@ -21,6 +23,7 @@ from isengard.datasets.characters import Characters
 from isengard.datasets.images import Images
 from isengard.datasets.intake import Intake
 from isengard.jobs.store import Store
+from isengard.journal.readers import JournalReaders
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,13 @@ class Services:
     subscribers: Subscribers
     feeds: Feeds
     board: Board
+    readers: JournalReaders
     jobs: FreshJobs
     figures: Figures
     characters: Characters
     images: Images
+    gate: Keyring | OpenDoor
+    audit: AuditTrail
     intake: Intake
     readiness: ReadinessChecks
     started_at: str

@@ -7,10 +7,10 @@ in its queue instead of being refused.
 from __future__ import annotations
 
 import errno
-import ipaddress
 import os
 import socket
 
+from isengard.core.access.first_token import ensure_first
 from isengard.core.errors import StartupError
 from isengard.core.settings import Settings
 
@@ -21,9 +21,8 @@ def bind(settings: Settings) -> socket.socket:
     """Listen on the host and port of `settings`.
 
     Raises:
-        StartupError: The address is off loopback without a token, the port is taken, or the host is unknown.
+        StartupError: The port is taken, or the host is unknown.
     """
-    refuse_open_door(settings)
     family, address = _resolve(settings)
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -46,22 +45,12 @@ def inherit(descriptor: int) -> socket.socket:
     return listener
 
 
-def refuse_open_door(settings: Settings) -> None:
-    """Raise `StartupError` for an address that others can reach while no token is set."""
-    if not settings.token and not is_loopback(settings.host):  # an empty token is none
-        raise StartupError(
-            f"the address {settings.host} can be reached from other machines and no token is set; "
-            "set ISENGARD_TOKEN, or listen on 127.0.0.1",
-            field="token",
-        )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine to itself only."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+def announce_first_token(settings: Settings) -> None:
+    """Make and print the first token of a server that other machines can reach and that has none; shown only once."""
+    token = ensure_first(settings)
+    if token is not None:
+        print(f"Access token, shown only this once: {token}", flush=True)
+        print("Send it as 'Authorization: Bearer …' or log in with it; 'isengard token' makes others.", flush=True)
 
 
 def url_of(listener: socket.socket) -> str:

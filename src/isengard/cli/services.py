@@ -31,6 +31,8 @@ def api(
     settings = load(host=host, port=port, data_dir=data_dir)
     settings.paths.prepare()
     socket = listener.bind(settings) if descriptor is None else listener.inherit(descriptor)
+    if descriptor is None:
+        listener.announce_first_token(settings)
     if pipe is not None:
         lifeline.follow(pipe)
     # Importing makes hundreds of thousands of objects that stay: looking for garbage among them meanwhile, and at every

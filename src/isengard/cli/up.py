@@ -29,4 +29,5 @@ def up(
     settings = load(host=host, port=port, data_dir=data_dir)
     settings.paths.prepare()
     with listener.bind(settings) as socket:
+        listener.announce_first_token(settings)
         raise typer.Exit(Supervisor(settings, socket, stop_jobs=stop_jobs).run())

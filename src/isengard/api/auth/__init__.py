@@ -1,0 +1,1 @@
+"""How a request is told apart: tokens, sessions by cookie, shared jobs; and what each of them may do."""

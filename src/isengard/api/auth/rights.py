@@ -1,0 +1,36 @@
+"""What an actor may ask for: by role, and for a shared job by address. One decision, made before any route runs."""
+
+from __future__ import annotations
+
+import re
+
+from isengard.core.access.roles import Actor, Role
+from isengard.core.errors import Forbidden
+
+READING = frozenset({"GET", "HEAD", "OPTIONS", "WEBSOCKET"})
+"""Methods that change nothing."""
+_OF_A_JOB = re.compile(r"/api/(?:jobs|training)/(?P<job>[^/]+)(?:/.*)?")
+_PAGE_OF_A_JOB = re.compile(r"/jobs/(?P<job>[^/]+)/?")
+_VIEWERS_MAY_POST = frozenset({"/logout"})
+
+
+def check_rights(actor: Actor, method: str, path: str) -> None:
+    """Raise `Forbidden` unless `actor` may send `method` to `path` (decoded, without query)."""
+    if actor.job_id is not None:
+        _check_share(actor, path)
+    if actor.role is Role.VIEWER and method not in READING and path not in _VIEWERS_MAY_POST:
+        raise Forbidden("a viewer may look but not change anything; this needs an operator's token")
+
+
+def _check_share(actor: Actor, path: str) -> None:
+    """A share shows one job: its own addresses, and the files of the page."""
+    if path.startswith("/api/"):
+        match = _OF_A_JOB.fullmatch(path)
+        if match is None or match["job"] != actor.job_id:
+            raise Forbidden("this share link shows one job only")
+        return
+    match = _PAGE_OF_A_JOB.fullmatch(path)
+    if match is not None and match["job"] != actor.job_id:
+        raise Forbidden("this share link shows one job only")
+    if path in ("/metrics", "/ready"):
+        raise Forbidden("this share link shows one job only")

@@ -1,0 +1,134 @@
+"""Routes of access: the login form, leaving, and links that show one job to somebody else for a while."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Form, Request, Response
+from pydantic import BaseModel, Field
+from starlette.responses import RedirectResponse
+
+from isengard.api.auth.keyring import SESSION_COOKIE, SESSION_S, SHARE_COOKIE, Keyring, address_of
+from isengard.api.auth.pages import login_page, safe_target
+from isengard.api.body import StrictJsonRoute
+from isengard.api.errors import headers_of, status_of
+from isengard.api.schemas.common import problems
+from isengard.api.services import ServicesDep
+from isengard.core.access.roles import Actor
+from isengard.core.errors import Conflict, NotFound, RateLimited, Unauthenticated
+
+router = APIRouter(tags=["access"], route_class=StrictJsonRoute)
+
+_TOKEN_CHARS = 4096
+
+
+class ShareRequest(BaseModel):
+    """How long a share link is good for."""
+
+    expires_in_s: int = Field(
+        default=7 * 24 * 3600, ge=60, le=90 * 24 * 3600, description="Seconds until the link is over."
+    )
+
+
+class Share(BaseModel):
+    """A link that shows one job to whoever has it."""
+
+    url: str = Field(description="Address on this server.", examples=["/share/v1.eyJqb2I.c2ln"])
+    expires_in_s: int
+
+
+class Whoami(BaseModel):
+    """Who the server takes the caller for."""
+
+    name: str
+    role: str = Field(examples=["operator"])
+    job_id: str | None = Field(None, description="The one job a share link shows.")
+
+
+@router.get("/login", include_in_schema=False)
+def show_login(next: str = "/") -> Response:  # noqa: A002 - the query's name
+    """The login form."""
+    return login_page(next)
+
+
+@router.post("/login", include_in_schema=False)
+def log_in(
+    services: ServicesDep,
+    request: Request,
+    token: Annotated[str, Form(max_length=_TOKEN_CHARS)],
+    next: Annotated[str, Form()] = "/",  # noqa: A002 - the form's name
+) -> Response:
+    """Open a session by cookie."""
+    keyring, address = services.gate, address_of(request.scope)
+    target = safe_target(next)
+    if not isinstance(keyring, Keyring):
+        return RedirectResponse(target, 303)
+    try:
+        actor = keyring.log_in(token.strip(), address)
+    except (Unauthenticated, RateLimited) as error:
+        services.audit.record("login", actor="unknown", address=address, allowed=False)
+        response = login_page(target, error.detail, status_of(error))
+        response.headers.update(headers_of(error))
+        return response
+    services.audit.record("login", actor=actor.name, address=address, role=actor.role)
+    response = RedirectResponse(target, 303)
+    _set_cookie(response, request, SESSION_COOKIE, keyring.open_session(actor), SESSION_S)
+    return response
+
+
+@router.post("/logout", include_in_schema=False)
+def log_out() -> Response:
+    """Forget the session."""
+    response = RedirectResponse("/login", 303)
+    for name in (SESSION_COOKIE, SHARE_COOKIE):
+        response.delete_cookie(name, path="/", httponly=True, samesite="strict")
+    return response
+
+
+@router.get("/api/whoami", summary="Who the server takes you for")
+def whoami(request: Request) -> Whoami:
+    """Name and role behind the request's token, session or share link."""
+    actor: Actor = request.state.actor
+    return Whoami(name=actor.name, role=actor.role, job_id=actor.job_id)
+
+
+@router.post(
+    "/api/jobs/{job_id}/share", status_code=201, summary="Make a share link", responses=problems(404, 409, 422)
+)
+def share(services: ServicesDep, request: Request, job_id: str, body: ShareRequest | None = None) -> Share:
+    """A link that shows this one job, read-only, until it is over or the server's signing key is replaced."""
+    if not isinstance(services.gate, Keyring):
+        raise Conflict("this server has no tokens, so everybody who reaches it sees every job already")
+    services.store.get_job(job_id)
+    lifetime = (body or ShareRequest()).expires_in_s
+    actor: Actor = request.state.actor
+    services.audit.record(
+        "share", actor=actor.name, address=address_of(request.scope), job_id=job_id, expires_in_s=lifetime
+    )
+    return Share(url=f"/share/{services.gate.shares.issue({'job': job_id}, lifetime)}", expires_in_s=lifetime)
+
+
+@router.get("/share/{pass_text}", include_in_schema=False)
+def open_share(services: ServicesDep, request: Request, pass_text: str) -> Response:
+    """Turn a share link into a cookie and show the job."""
+    claims: dict[str, Any] | None = None
+    if isinstance(services.gate, Keyring):
+        claims = services.gate.shares.read(pass_text)
+    if claims is None:
+        raise NotFound("this share link is not valid or is over")
+    response = RedirectResponse(f"/jobs/{claims['job']}", 303, {"cache-control": "no-store"})
+    # Lax, not Strict: a browser that comes from a mail or a chat would not send a strict cookie along the redirect.
+    _set_cookie(response, request, SHARE_COOKIE, pass_text, 90 * 24 * 3600, "lax")
+    return response
+
+
+def _set_cookie(
+    response: Response,
+    request: Request,
+    name: str,
+    value: str,
+    lifetime_s: int,
+    same_site: Literal["strict", "lax"] = "strict",
+) -> None:
+    secure = request.url.scheme == "https"
+    response.set_cookie(name, value, max_age=lifetime_s, path="/", httponly=True, samesite=same_site, secure=secure)

@@ -1,0 +1,182 @@
+"""Tokens, roles, sessions, share links and the audit trail, against a real server that asks for tokens."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from isengard.core.access.roles import Role
+from isengard.core.access.throttle import FREE_FAILURES
+from isengard.core.access.tokens import TokenFile
+from isengard.core.paths import DataDir
+from standins.api_server import ApiServer, api_server, make_character
+
+
+@dataclass
+class Guarded:
+    """A server with an operator's and a viewer's token and one job."""
+
+    server: ApiServer
+    operator: str
+    viewer: str
+    job: str
+
+    def client(self, token: str = "", **options: object) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return self.server.client(headers=headers, **options)
+
+    def audit(self) -> list[dict[str, object]]:
+        path = self.server.settings.data_dir / "logs" / "audit" / "events.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    folder = tmp_path_factory.mktemp("guarded") / "data"
+    data = DataDir(folder)
+    data.prepare()
+    tokens = TokenFile(data)
+    operator, viewer = tokens.create("boss", Role.OPERATOR), tokens.create("guest", Role.VIEWER)
+    with api_server(folder) as server:
+        headers = {"Authorization": f"Bearer {operator}"}
+        with server.client(headers=headers) as client:
+            character = make_character(client)
+            body = {"character_id": character["id"], "trainer": "mock"}
+            job = client.post("/api/training", json=body).json()["id"]
+            other = client.post("/api/training", json=body).json()["id"]
+            assert job != other
+        yield Guarded(server, operator, viewer, job)
+
+
+def test_every_route_but_liveness_and_login_asks_for_a_token(guarded: Guarded) -> None:
+    with guarded.client(guarded.operator) as client:
+        schema = client.get("/openapi.json").json()
+    with guarded.client() as nobody:
+        for path, operations in schema["paths"].items():
+            address = re.sub(r"\{[^}]+\}", "x", path)
+            for method in operations:
+                expected = 200 if address == "/health" else 401
+                assert nobody.request(method, address).status_code == expected, (method, path)
+        assert nobody.get("/login").status_code == 200
+
+
+def test_a_wrong_token_is_refused_without_a_hint(guarded: Guarded) -> None:
+    with guarded.client(f"isg_{secrets.token_urlsafe(32)}") as client:
+        answer = client.get("/api/training")
+    assert (answer.status_code, answer.json()) == (401, {"detail": "this token is not valid here"})
+    assert answer.headers["www-authenticate"] == "Bearer"
+    with guarded.client(guarded.operator) as client:  # which clears the count of failures
+        assert client.get("/api/whoami").json() == {"name": "boss", "role": "operator", "job_id": None}
+
+
+def test_a_viewer_sees_everything_and_changes_nothing(guarded: Guarded) -> None:
+    with guarded.client(guarded.viewer) as client:
+        assert client.get("/api/training").status_code == 200
+        assert client.get(f"/api/jobs/{guarded.job}/logs").status_code == 200
+        for method, path in (
+            ("POST", "/api/characters"),
+            ("POST", f"/api/training/{guarded.job}/cancel"),
+            ("DELETE", f"/api/training/{guarded.job}"),
+            ("POST", f"/api/jobs/{guarded.job}/share"),
+        ):
+            answer = client.request(method, path, json={})
+            assert answer.status_code == 403, (method, path)
+            assert "viewer" in answer.json()["detail"]
+
+
+def test_a_browser_is_led_to_the_login_and_back(guarded: Guarded) -> None:
+    with guarded.client() as browser:
+        turned = browser.get(f"/jobs/{guarded.job}?tab=logs", headers={"accept": "text/html"})
+        assert turned.status_code == 303
+        assert turned.headers["location"] == f"/login?next=%2Fjobs%2F{guarded.job}%3Ftab%3Dlogs"
+        assert 'type="password"' in browser.get(turned.headers["location"]).text
+        form = {"token": guarded.viewer, "next": f"/jobs/{guarded.job}?tab=logs"}
+        entered = browser.post("/login", data=form, headers={"origin": guarded.server.url})
+        assert (entered.status_code, entered.headers["location"]) == (303, form["next"])
+        cookie = entered.headers["set-cookie"].lower()
+        assert "httponly" in cookie
+        assert "samesite=strict" in cookie
+        assert guarded.viewer.lower() not in cookie
+        assert browser.get("/api/whoami").json()["name"] == "guest"
+        browser.post("/logout", headers={"origin": guarded.server.url})
+        assert browser.get("/api/whoami").status_code == 401
+
+
+def test_a_session_cannot_be_used_from_another_site(guarded: Guarded) -> None:
+    with guarded.client() as browser:
+        browser.post("/login", data={"token": guarded.operator})
+        for origin in ("http://evil.example", "null"):
+            assert browser.post("/api/characters", json={}, headers={"origin": origin}).status_code == 403
+        assert browser.get("/api/training", headers={"host": "evil.example"}).status_code == 403
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "http://evil.example/", "/\\evil.example", "javascript:1"])
+def test_a_login_leads_nowhere_else(guarded: Guarded, target: str) -> None:
+    with guarded.client() as browser:
+        entered = browser.post("/login", data={"token": guarded.operator, "next": target})
+        assert entered.headers["location"] == "/"
+
+
+def test_a_revoked_token_ends_its_sessions(guarded: Guarded) -> None:
+    tokens = TokenFile(DataDir(guarded.server.settings.data_dir))
+    token = tokens.create("for a day", Role.VIEWER)
+    with guarded.client() as browser:
+        browser.post("/login", data={"token": token})
+        assert browser.get("/api/training").status_code == 200
+        tokens.revoke("for a day")
+        assert browser.get("/api/training").status_code == 401
+
+
+def test_a_share_link_shows_one_job_and_changes_nothing(guarded: Guarded) -> None:
+    with guarded.client(guarded.operator) as client:
+        link = client.post(f"/api/jobs/{guarded.job}/share", json={"expires_in_s": 60}).json()["url"]
+        others = [job["id"] for job in client.get("/api/training").json()["jobs"] if job["id"] != guarded.job]
+    with guarded.client() as guest:
+        opened = guest.get(link)
+        assert (opened.status_code, opened.headers["location"]) == (303, f"/jobs/{guarded.job}")
+        assert guest.get(f"/api/jobs/{guarded.job}/logs").status_code == 200
+        assert guest.get(f"/api/training/{guarded.job}").status_code == 200
+        for path in ("/api/training", "/api/characters", "/metrics", f"/api/jobs/{others[0]}/logs", "/api/stream"):
+            assert guest.get(path).status_code == 403, path
+        assert guest.post(f"/api/training/{guarded.job}/cancel").status_code == 403
+        assert guest.get("/share/v1.nonsense.nonsense").status_code == 404
+
+
+def test_guessing_is_slowed_down(guarded: Guarded) -> None:
+    with guarded.client() as guesser:
+        statuses = [guesser.post("/login", data={"token": str(n)}).status_code for n in range(FREE_FAILURES + 1)]
+        assert statuses == [401] * FREE_FAILURES + [429]
+        refused = guesser.post("/login", data={"token": guarded.viewer})
+        assert refused.status_code == 429
+        assert int(refused.headers["retry-after"]) >= 1
+
+
+def test_the_audit_trail_names_who_changed_what_and_holds_no_token(guarded: Guarded) -> None:
+    lines = guarded.audit()
+    assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
+    fields = [line["fields"] for line in lines]
+    assert any(f["actor"] == "boss" and f.get("path") == "/api/training" and f.get("status") == 201 for f in fields)  # type: ignore[index,union-attr]
+    assert any(line["event"] == "audit.login" and not line["fields"]["allowed"] for line in lines)  # type: ignore[index]
+    text = json.dumps(lines)
+    assert guarded.operator not in text
+    assert guarded.viewer not in text
+
+
+def test_a_server_without_tokens_is_open_on_loopback(api: ApiServer) -> None:
+    with api.client() as client:
+        assert client.get("/api/whoami").json() == {"name": "local", "role": "operator", "job_id": None}
+
+
+def test_the_token_of_the_settings_is_an_operators(tmp_path: Path) -> None:
+    token = secrets.token_urlsafe(24)
+    with api_server(tmp_path / "data", token=token) as server, server.client() as client:
+        assert client.get("/api/training").status_code == 401
+        answer = client.get("/api/whoami", headers={"Authorization": f"Bearer {token}"})
+        assert answer.json()["role"] == "operator"
