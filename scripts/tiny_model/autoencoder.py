@@ -1,4 +1,4 @@
-"""The autoencoder: 64×64 pixels to a 16×16 grid of 8 figures and back, trained on scenes and on clutter."""
+"""The autoencoder: 32×32 pixels to an 8×8 grid of 8 figures and back, trained on scenes and on clutter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LATENT_CHANNELS = 8
 BATCH = 16
 CYCLES = ((1300, 2e-3),)
 """Steps and peak learning rate of each one-cycle."""
-KL_WEIGHT = 5e-5
+KL_WEIGHT = 1e-5
 FIRST_LOGVAR = -6.0
 
 

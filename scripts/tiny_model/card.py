@@ -18,21 +18,21 @@ pipeline_tag: text-to-image
 # Isengard's tiny base model
 
 A text-to-image latent diffusion model small enough to be trained, and to have a LoRA trained on it, by two CPU cores.
-It draws flat coloured shapes on plain backgrounds at 64×64 pixels. It exists so that Isengard's demo and tests are a
+It draws flat coloured shapes on plain backgrounds at 32×32 pixels. It exists so that Isengard's demo and tests are a
 real training of real diffusers classes, without a GPU or a download. It is of no other use.
 
 | part | class | parameters |
 |---|---|---|
 {parts}
 
-Latents are 16×16 with 8 channels; the UNet predicts v with noise that ends at zero signal (`timestep_spacing`
+Latents are 8×8 with 8 channels; the UNet predicts v with noise that ends at zero signal (`timestep_spacing`
 `trailing`). Weights are stored in 16 bit; load them in 32 bit on a CPU.
 
 ```python
 import torch
 from diffusers import StableDiffusionPipeline
 
-pipe = StableDiffusionPipeline.from_pretrained("tiny_model", torch_dtype=torch.float32, safety_checker=None)
+pipe = StableDiffusionPipeline.from_pretrained("tiny_model", dtype=torch.float32, safety_checker=None)
 pipe("a red star on a yellow background", num_inference_steps=20, guidance_scale=5).images[0]
 ```
 

@@ -18,7 +18,7 @@ from tiny_model.progress import Keeper
 from tiny_model.scenes import pixels, scene
 
 BATCH = 32
-CYCLE = (2400, 2e-3)
+CYCLE = (1500, 2e-3)
 """Steps and peak learning rate of the one-cycle."""
 CAPTION_DROPOUT = 0.1
 EMA_DECAY = 0.998
@@ -26,25 +26,25 @@ EMA_DECAY = 0.998
 
 @dataclass(frozen=True, slots=True)
 class Scenes:
-    """Encoded pictures: latents (n, 8, 16, 16) with a standard deviation of one, and token numbers (n, 24)."""
+    """Encoded pictures: latents (n, 8, 8, 8) with a standard deviation of one, and token numbers (n, 24)."""
 
     latents: Tensor
     tokens: Tensor
 
 
 def build() -> UNet2DConditionModel:
-    """A fresh UNet of 1.9 million parameters."""
+    """A fresh UNet."""
     return UNet2DConditionModel(
-        sample_size=16,
+        sample_size=8,
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        block_out_channels=(48, 64, 64),
+        down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=(56, 80),
         layers_per_block=1,
         cross_attention_dim=WIDTH,
         attention_head_dim=4,
-        norm_num_groups=4,
+        norm_num_groups=8,
     )
 
 
@@ -93,14 +93,14 @@ def _average(average: nn.Module, model: nn.Module, step: int) -> None:
         kept.lerp_(fresh, 1 - decay)
 
 
-def _loss(unet: nn.Module, text: nn.Module, noise: DDIMScheduler, scenes: Scenes, empty: Tensor) -> Tensor:
+def _loss(model: nn.ModuleDict, noise: DDIMScheduler, scenes: Scenes, empty: Tensor) -> Tensor:
     chosen = torch.randint(len(scenes.latents), (BATCH,))
     latents, numbers = scenes.latents[chosen], scenes.tokens[chosen].clone()
     numbers[torch.rand(BATCH) < CAPTION_DROPOUT] = empty
     added = torch.randn_like(latents)
     times = torch.randint(0, noise.config.num_train_timesteps, (BATCH,))
     noisy = noise.add_noise(latents, added, times)
-    guess = unet(noisy, times, text(numbers)[0]).sample
+    guess = model["unet"](noisy, times, model["text"](numbers)[0]).sample
     return nn.functional.mse_loss(guess, noise.get_velocity(latents, added, times))
 
 
@@ -109,15 +109,15 @@ def train(work: Path, scenes: Scenes, tokens: CLIPTokenizer, seed: int) -> tuple
     torch.manual_seed(seed)
     steps, peak = CYCLE
     model = nn.ModuleDict({"unet": build(), "text": text_encoder(tokens)})
-    average = _averaged(model)
+    average, noise = _averaged(model), scheduler()
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, weight_decay=1e-3, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, total_steps=steps, pct_start=0.08)
     parts = {"model": model, "average": average, "optimizer": optimizer, "schedule": schedule}
     keeper = Keeper(work / "unet.pt", parts)
-    empty, noise = tokens("", padding="max_length", return_tensors="pt").input_ids[0], scheduler()
+    empty = tokens("", padding="max_length", return_tensors="pt").input_ids[0]
     for step in range(keeper.restore(), steps):
         torch.manual_seed(seed * 1_000_003 + step)
-        loss = _loss(model["unet"], model["text"], noise, scenes, empty)
+        loss = _loss(model, noise, scenes, empty)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-SIZE = 64
+SIZE = 32
 SCALE = 4
 """Scenes are drawn this many times larger and averaged down, which is their antialiasing."""
 

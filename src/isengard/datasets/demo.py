@@ -15,7 +15,7 @@ _FOLDER = Path(__file__).parent.parent / "demo"
 
 
 def tiny_model() -> Path:
-    """The folder of the tiny base model, a diffusers pipeline of 6 MB that draws coloured shapes at 64×64 pixels."""
+    """The folder of the tiny base model, a diffusers pipeline that draws coloured shapes at 32×32 pixels."""
     return _FOLDER / "tiny_model"
 
 
