@@ -65,7 +65,7 @@ class Site:
 
     def __init__(self, bench: Workbench, environment: dict[str, str]) -> None:
         self.bench = bench
-        self._environment = environment
+        self._environment = {"ISENGARD_MAX_RETRIES": "0", **environment}  # a failure is to be seen, not tried again
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.emissions: list[Emission] = []

@@ -24,7 +24,7 @@ from isengard.core.paths import DataDir
 from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
 from isengard.events.models import EventName
-from isengard.execution import mend, retries, seat
+from isengard.execution import mend, seat
 from isengard.execution.launcher_local import LocalLauncher
 from isengard.execution.tending import Tending
 from isengard.jobs.models import JobStatus
@@ -206,7 +206,7 @@ def _mended(folder: Path, confirmed: dict[str, str]) -> set[str]:
 def _mend(settings: Settings, store: Store) -> None:
     registration = seat.take(settings, store)
     assert registration is not None
-    mend.mend(settings, store, Tending(settings, store, registration, LocalLauncher(settings), retries.never))
+    mend.mend(settings, store, Tending(settings, store, registration, LocalLauncher(settings), lambda job, fold: None))
 
 
 @pytest.fixture

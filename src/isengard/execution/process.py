@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -41,8 +42,12 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own that is killed when this process dies (Linux).
 
-    Call it from the main thread only: the kernel sends the parent-death signal when the *thread* that forked ends.
+    Raises:
+        RuntimeError: Called from another thread than the main one: the kernel sends the parent-death signal when the
+            *thread* that forked ends, which would kill the program in the middle of its work.
     """
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("a process that is to die with this one must be started from its main thread")
     return subprocess.Popen(
         argv,
         env=dict(env),
