@@ -28,11 +28,11 @@ _OFTEN = (EventName.JOB_STAGE, EventName.TRAINING_STEP, EventName.GPU_METRICS)
 
 
 def rows_that_matter(reader: JournalReader, snapshot: Snapshot, after: int) -> list[int]:
-    """The rows behind line number `after` that a fold needs, ascending, the last row of all among them."""
+    """The rows behind line number `after` that a fold needs, ascending, the first and the last of all among them."""
     end = len(snapshot)
     if end - after <= _FEW:
         return list(range(after, end))
-    picked = [_behind(reader.rows(events=_ALWAYS, snapshot=snapshot), after), np.array([end - 1])]
+    picked = [_behind(reader.rows(events=_ALWAYS, snapshot=snapshot), after), np.array([after, end - 1])]
     picked += [_behind(reader.rows(events=(event,), snapshot=snapshot), after)[-_NEWEST:] for event in _OFTEN]
     picked += _last_figures(reader, snapshot, after)
     picked.append(_first_errors(reader, snapshot, after))

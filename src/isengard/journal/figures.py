@@ -71,7 +71,7 @@ class _Column:
         self._rows = Growing(np.int32)
         self._values = Growing(np.float64)
         self._seen = 0
-        self._is_plain = _PLAIN.fullmatch(name) is not None and not name.startswith("gpu.")
+        self._is_plain = _PLAIN.fullmatch(name) is not None and not name.startswith("gpu.") and name != "metrics"
         self._decode = _decoder(name if self._is_plain else "unused")
 
     def upto(self, snapshot: Snapshot, filters: Filters) -> tuple[Positions, Floats]:

@@ -27,20 +27,23 @@ _STATUS: dict[str, str] = {
     EventName.JOB_FAILED: "failed",
     EventName.JOB_CANCELLED: "cancelled",
 }
-_FIGURES = (
-    "stage",
-    "step",
-    "steps_total",
-    "progress_pct",
-    "loss",
-    "lr",
-    "eta_seconds",
-    "it_per_s",
-    "gpu",
-    "error",
-    "error_type",
-    "error_stack",
-)
+_STATUSES = frozenset({*_STATUS.values(), "cancelling"})
+_NUMBER = (int, float)
+_FIGURES: dict[str, type | tuple[type, ...]] = {
+    "stage": str,
+    "step": int,
+    "steps_total": int,
+    "progress_pct": _NUMBER,
+    "loss": _NUMBER,
+    "lr": _NUMBER,
+    "eta_seconds": _NUMBER,
+    "it_per_s": _NUMBER,
+    "gpu": dict,
+    "error": str,
+    "error_type": str,
+    "error_stack": str,
+}
+"""What a line's fields may say of the job, and of what kind it has to be to be taken."""
 
 
 @dataclass(slots=True)
@@ -139,14 +142,15 @@ class JobFold:
 
     def _apply_progress(self, entry: Entry) -> None:
         fields = entry.fields
-        self.attempt = max(self.attempt, fields.get("attempt") or 1)
+        attempt = fields.get("attempt")
+        self.attempt = max(self.attempt, attempt) if isinstance(attempt, int) else self.attempt
         if self.terminal_seq is not None:
             return  # a straggler of an attempt that is over
-        for name in _FIGURES:
-            value = fields.get(name)
-            if value is not None:
+        for name, kind in _FIGURES.items():
+            if isinstance(value := fields.get(name), kind):
                 setattr(self, name, value)
-        self.status = fields.get("status") or _STATUS.get(entry.event) or self.status
+        status = fields.get("status")
+        self.status = status if status in _STATUSES else _STATUS.get(entry.event) or self.status
         self._apply_event(entry)
         if self.progress_pct is None or "progress_pct" not in fields:
             self._derive_progress()

@@ -25,13 +25,23 @@ async def follow(paths: JobPaths, after: int = 0) -> AsyncIterator[list[bytes]]:
     """
     with JournalCursor(paths, after) as cursor:
         async with Watch(paths.journal) as changes:
-            lines = await asyncio.to_thread(cursor.read_new)  # finding the place may take a scan
+            lines = await _read_in_thread(cursor)  # finding the place may take a scan
             while not cursor.gone:
                 if lines:
                     yield lines
                 else:
                     await changes.wait()
                 lines = cursor.read_new()
+
+
+async def _read_in_thread(cursor: JournalCursor) -> list[bytes]:
+    """Read beside the loop; the thread is waited for even when cancelled, for it holds the file."""
+    reading = asyncio.ensure_future(asyncio.to_thread(cursor.read_new))
+    try:
+        return await asyncio.shield(reading)
+    finally:
+        if not reading.done():
+            await asyncio.wait([reading])
 
 
 def follow_blocking(paths: JobPaths, after: int = 0, *, idle_s: float | None = None) -> Iterator[list[bytes]]:

@@ -65,12 +65,13 @@ class _Aim:
         self.names: dict[int, set[str | None]] = {}
         self.stale = True
 
-    def take(self) -> None:
-        """Watch what is to be watched now; repeated until nothing moved meanwhile."""
+    def take(self) -> set[int]:
+        """Watch what is to be watched now, until nothing moved meanwhile; returns the tokens no longer needed."""
+        before = set(self.names)
         while True:
             places = {_place(path) for path in self._paths}
             if places == self._places and not self.stale:
-                return
+                return before - self.names.keys()
             try:
                 self._watch(places)
             except (FileNotFoundError, NotADirectoryError):
@@ -123,7 +124,7 @@ class Watch:
 
     async def __aenter__(self) -> Self:
         self._hub = _Hub.of_running_loop()
-        self.aim = self._hub.join(self, self._paths)
+        self._hub.join(self, self._paths)
         return self
 
     async def __aexit__(
@@ -135,7 +136,7 @@ class Watch:
         """Sleep until something changed since the last `wait` (or since entering)."""
         await self._woken.wait()
         self._woken.clear()
-        self.aim.take()
+        self._hub.aim_again(self)
 
     def wake(self) -> None:
         """Wake the waiter as a change would; from the loop's own thread."""
@@ -159,7 +160,8 @@ class _Hub:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._backend = new_backend()
-        self._watches: set[Watch] = set()
+        self._aims: dict[Watch, _Aim] = {}
+        self._watches_of: dict[int, set[Watch]] = {}
         loop.add_reader(self._backend.fd, self._read)
 
     @classmethod
@@ -169,33 +171,42 @@ class _Hub:
             cls._of_loop[loop] = cls(loop)
         return cls._of_loop[loop]
 
-    def join(self, watch: Watch, paths: tuple[Path, ...]) -> _Aim:
-        aim = _Aim(self._backend, paths)
-        self._watches.add(watch)
+    def join(self, watch: Watch, paths: tuple[Path, ...]) -> None:
+        self._aims[watch] = _Aim(self._backend, paths)
         try:
-            aim.take()
+            self.aim_again(watch)
         except BaseException:
-            self._close_if_idle(watch)
+            self.leave(watch)
             raise
-        return aim
+
+    def aim_again(self, watch: Watch) -> None:
+        """Watch where it is needed now, and no longer where nobody needs it."""
+        aim = self._aims[watch]
+        dropped = aim.take()
+        for token in aim.names:
+            self._watches_of.setdefault(token, set()).add(watch)
+        self._drop(watch, dropped)
 
     def leave(self, watch: Watch) -> None:
-        others = {token for other in self._watches if other is not watch for token in other.aim.names}
-        for token in watch.aim.names.keys() - others:
-            self._backend.remove(token)
-        self._close_if_idle(watch)
-
-    def _close_if_idle(self, watch: Watch) -> None:
-        self._watches.discard(watch)
-        if not self._watches:
+        self._drop(watch, set(self._aims.pop(watch).names))
+        if not self._aims:
             self._loop.remove_reader(self._backend.fd)
             self._backend.close()
             del self._of_loop[self._loop]
 
+    def _drop(self, watch: Watch, tokens: set[int]) -> None:
+        for token in tokens:
+            watches = self._watches_of.get(token, set())
+            watches.discard(watch)
+            if not watches:
+                self._watches_of.pop(token, None)
+                self._backend.remove(token)
+
     def _read(self) -> None:
         for change in self._backend.read():
-            for watch in self._watches:
-                if watch.aim.concerns(change):
+            concerned = self._aims if change[0] < 0 else self._watches_of.get(change[0], ())
+            for watch in concerned:
+                if self._aims[watch].concerns(change):
                     watch.wake()
 
 
@@ -222,7 +233,8 @@ class BlockingWatch:
         while self._poll.poll(None if timeout_s is None else timeout_s * 1000):
             concerns = [self._aim.concerns(change) for change in self._backend.read()]
             if any(concerns):
-                self._aim.take()
+                for token in self._aim.take():
+                    self._backend.remove(token)
                 return True
         return False
 

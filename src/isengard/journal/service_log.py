@@ -7,11 +7,11 @@ Nothing here ever raises into the code that logs.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
 import traceback
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from isengard.core import correlation
 from isengard.core.errors import StorageError
 from isengard.core.paths import DataDir
 from isengard.core.redaction import Redactor
+from isengard.journal.append_file import AppendFile
 from isengard.journal.timestamps import format_seconds
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -47,9 +48,9 @@ class JsonLineFormatter(logging.Formatter):
         bound = correlation.current()
         line: dict[str, Any] = {
             "ts": format_seconds(record.created),
-            "level": "WARN" if record.levelno == logging.WARNING else min(record.levelname, "ERROR", key=_rank),
+            "level": _level(record.levelno),
             "event": str(given.get("event", "log")),
-            "msg": record.getMessage(),
+            "msg": _message(record),
             "service": self._service,
             "logger": record.name,
             "job_id": given.get("job_id"),
@@ -60,8 +61,17 @@ class JsonLineFormatter(logging.Formatter):
         return self._redactor.dumps(known).decode().rstrip("\n")
 
 
-def _rank(level: str) -> int:
-    return _LEVELS.get(level, logging.DEBUG)
+def _level(number: int) -> str:
+    """Our name of the highest level that is not above `number`."""
+    return next((name for name, least in reversed(_LEVELS.items()) if number >= least), "DEBUG")
+
+
+def _message(record: logging.LogRecord) -> str:
+    """The message; with its arguments beside it where they do not fit into it."""
+    try:
+        return record.getMessage()
+    except Exception:  # a mistake of whoever logs must not cost the line
+        return f"{record.msg} {record.args!r}"
 
 
 def _error_of(record: logging.LogRecord) -> dict[str, str]:
@@ -75,24 +85,64 @@ def _error_of(record: logging.LogRecord) -> dict[str, str]:
     }
 
 
-class ServiceLogHandler(RotatingFileHandler):
-    """Writes the lines. A disk that refuses is told on stderr once until it works again."""
+class ServiceLogHandler(logging.Handler):
+    """Appends the lines to a file, whole or not at all, and starts a new one when it is full.
+
+    A disk that refuses costs the lines of that time and nothing else; it is told on stderr once, until it works again.
+
+    Args:
+        path: The newest file; older ones are ``….1`` (newest) to ``….5``.
+    """
 
     def __init__(self, path: Path, formatter: logging.Formatter) -> None:
-        super().__init__(path, maxBytes=MAX_BYTES, backupCount=KEEP, encoding="utf-8", delay=True)
+        super().__init__()
         self.setFormatter(formatter)
-        self._failing = False
+        self.max_bytes = MAX_BYTES
+        self._path = path
+        self._file: AppendFile | None = None
+        self._is_failing = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line of `record`."""
-        super().emit(record)
+        try:
+            self._write(self.format(record).encode("utf-8", "replace") + b"\n")
+            self._is_failing = False
+        except Exception:  # whatever it is, whoever logs is not to blame
+            self.handleError(record)
+
+    def _write(self, line: bytes) -> None:
+        if self._file is not None and self._file.size and self._file.size + len(line) > self.max_bytes:
+            self._rotate()
+        if self._file is None:
+            self._file = AppendFile(self._path)
+            if self._file.size and os.pread(self._file.fd, 1, self._file.size - 1) != b"\n":
+                line = b"\n" + line  # a process that was killed left a part of a line
+        self._file.append(line)
+
+    def _rotate(self) -> None:
+        for number in range(KEEP, 0, -1):
+            older = self._path.with_name(f"{self._path.name}.{number - 1}") if number > 1 else self._path
+            if older.exists():
+                os.replace(older, self._path.with_name(f"{self._path.name}.{number}"))
+        self._close_file()
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def handleError(self, record: logging.LogRecord) -> None:
         """Say once that lines are being lost, and go on."""
-        if not self._failing:
-            self._failing = True
+        if not self._is_failing:
+            self._is_failing = True
             error = sys.exc_info()[1]
-            sys.stderr.write(f"isengard: the log {self.baseFilename} cannot be written: {error}\n")
+            with contextlib.suppress(OSError, ValueError):  # stderr may be closed
+                sys.stderr.write(f"isengard: the log {self._path} cannot be written: {error}\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._close_file()
+        super().close()
 
 
 def configure(service: str, data_dir: DataDir | Path, level: str, redactor: Redactor) -> Path:
