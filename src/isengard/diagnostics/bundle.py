@@ -123,14 +123,15 @@ class Bundle:
 
     def _content(self, path: Path, shown: str, redactor: Redactor) -> Iterator[bytes] | None:
         suffix, size = path.suffix.lower(), path.stat().st_size
-        if suffix in _IMAGES and size <= redacted_files.MAX_IMAGE:
+        if suffix in _IMAGES and size <= redacted_files.MAX_IMAGE and redacted_files.is_image(path):
             return redacted_files.image(path, redactor)
         if suffix in _JSON_LINES and size <= _MAX_TEXT:
             return redacted_files.json_lines(path, redactor)
         if suffix in _TEXTS and size <= _MAX_TEXT:
             return redacted_files.text(path, redactor)
-        is_known = suffix in _IMAGES | _JSON_LINES | _TEXTS
-        self._left_out.append(_LeftOut(shown, size, "too large" if is_known else "not text and not an image"))
+        is_too_large = size > (redacted_files.MAX_IMAGE if suffix in _IMAGES else _MAX_TEXT)
+        reason = "too large" if is_too_large else "neither text nor an image that can be read"
+        self._left_out.append(_LeftOut(shown, size, reason))
         return None
 
     def _metadata(self, paths: JobPaths, fold: JobFold) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +45,13 @@ def snapshot(settings: Settings, redactor: Redactor) -> dict[str, Any]:
 
 
 def _packages() -> dict[str, str]:
-    found = {dist.name: dist.version for dist in metadata.distributions() if dist.name}
-    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+    """Name and version of every installed package, from the names of their folders: reading them takes seconds."""
+    found: dict[str, str] = {}
+    for folder in map(Path, sys.path):
+        for info in sorted(folder.glob("*.dist-info")) if folder.is_dir() else ():
+            name, _, version = info.stem.rpartition("-")
+            found.setdefault(name.replace("_", "-").lower(), version)
+    return dict(sorted(found.items()))
 
 
 def _hardware(folder: Path) -> dict[str, Any]:

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import orjson
+from PIL import Image
 
 from isengard.core.redaction import Redactor
 from isengard.core.redaction.images import scrub_image
 
 _PIECE = 64 * 1024
-MAX_IMAGE = 64 * 1024 * 1024
+MAX_IMAGE = 32 * 1024 * 1024
 """A larger image file is left out: its metadata is looked at in memory."""
 
 
@@ -47,6 +48,15 @@ def _clean_line(line: bytes, redactor: Redactor) -> bytes:
         return redactor.dumps(orjson.loads(line))
     except orjson.JSONDecodeError:
         return redactor.text(shown).encode("utf-8", "surrogateescape")
+
+
+def is_image(path: Path) -> bool:
+    """Whether `path` begins as an image does; what does not cannot be searched as one."""
+    try:
+        with Image.open(path, formats=("PNG", "JPEG", "WEBP")):
+            return True
+    except (OSError, ValueError, SyntaxError):
+        return False
 
 
 def image(path: Path, redactor: Redactor) -> Iterator[bytes]:
