@@ -239,7 +239,7 @@ def _occurrences(automaton: AhoCorasick, text: str) -> Iterator[tuple[int, int]]
     """Where `automaton` matches; overlapping matches as one."""
     first = last = -1
     for _, start, end in automaton.find_matches_as_indexes(text, overlapping=True):
-        if start > last:
+        if start >= last:
             if last >= 0:
                 yield first, last
             first = start

@@ -6,6 +6,7 @@ A clean value comes back as the same object. Nothing is changed in place.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from isengard.core.redaction.names import Sensitivity, sensitivity
@@ -14,8 +15,6 @@ from isengard.core.redaction.values import is_harmless
 
 _DEEPEST = 200
 """Below this depth a value is masked as its text; orjson goes no deeper than 254."""
-
-_CONTAINERS = frozenset({"secrets", "credentials"})
 
 
 class NestedValues:
@@ -37,6 +36,10 @@ class NestedValues:
         if depth < _DEEPEST:
             if isinstance(value, Mapping):
                 return self._mapping(value, depth + 1)
+            if is_dataclass(value) and not isinstance(value, type):
+                plain = {field.name: getattr(value, field.name) for field in fields(value)}
+                masked = self._mapping(plain, depth + 1)
+                return value if masked is plain else masked
             if isinstance(value, list | tuple):
                 return _same_or(value, [self.mask(item, depth + 1) for item in value])
         return self._as_text(value)

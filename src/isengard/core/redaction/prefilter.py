@@ -9,6 +9,9 @@ from collections.abc import Sequence
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
+_MOST_FOR_DFA = 5_000
+"""Literals beyond which the fastest automaton would take tens of megabytes and the compact one is built."""
+
 
 class Prefilter:
     """Maps the literals that occur in a text to the rules that need to look at it.
@@ -24,8 +27,9 @@ class Prefilter:
                 owners.setdefault(text, set()).add(index)
         self._owners = [tuple(rules) for rules in owners.values()]
         patterns = [text.encode("utf-8", "surrogatepass") for text in owners]
-        self._automaton = BytesAhoCorasick(patterns, implementation=Implementation.DFA)
-        self._find = self._automaton.find_matches_as_indexes
+        compact = len(patterns) > _MOST_FOR_DFA
+        kind = Implementation.ContiguousNFA if compact else Implementation.DFA
+        self._find = BytesAhoCorasick(patterns, implementation=kind).find_matches_as_indexes
 
     def hits_bytes(self, data: bytes) -> bool:
         """Whether any literal stands in `data`, in any letter case."""

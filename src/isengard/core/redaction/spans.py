@@ -40,11 +40,14 @@ class Span:
 
 
 def merge(spans: Iterable[Span]) -> list[Span]:
-    """Sort `spans` and join overlapping ones; the one that starts first, or is longest from there, names the result."""
+    """Sort `spans` and join those that overlap, or touch and are of one kind.
+
+    The one that starts first, or is longest from there, names the result.
+    """
     merged: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.start, -span.end)):
         last = merged[-1] if merged else None
-        if last is None or span.start >= last.end:
+        if last is None or span.start > last.end or (span.start == last.end and span.kind != last.kind):
             merged.append(span)
         elif span.end > last.end:
             merged[-1] = Span(last.start, span.end, last.kind, last.mask, min(last.reach, span.reach))

@@ -41,6 +41,9 @@ _KEY_FILE = re.compile(
     r"(?:\.(?:json|pem|key|crt|cer|der|p8|p12|pfx|ppk|jks|txt|env|ya?ml)|[/\\]id_[a-z0-9]{1,12})"
 )
 _FILE = re.compile(r"(?:~|\.{0,2}|[A-Za-z]:)[/\\][\w./\\ -]{0,400}")
+_DIGIT = re.compile(r"\d")
+_LETTER = re.compile(r"[^\W\d_]")
+_SYMBOL = re.compile(r"[\W_]")
 _SEPARATED = re.compile(r"[\s./\\:=,;()\[\]{}<>]")
 
 
@@ -82,12 +85,10 @@ def looks_secret(value: str) -> bool:
     value = value[:_LONGEST]
     if len(value) < 6 or "://" in value or _NUMBER.fullmatch(value) or _FILE.fullmatch(value):
         return False
-    digits = sum(character.isdigit() for character in value)
-    letters = sum(character.isalpha() for character in value)
-    if digits and letters:
+    if _DIGIT.search(value) and _LETTER.search(value):
         return True
     mixed = value.lower() != value != value.upper() and not value.istitle()
-    symbols = digits + letters < len(value.rstrip(".,;:!?"))
+    symbols = _SYMBOL.search(value.rstrip(".,;:!?")) is not None
     return (mixed and len(value) >= 16) or (symbols and len(value) >= 12 and not _SEPARATED.search(value))
 
 
@@ -95,4 +96,4 @@ def looks_like_key(value: str) -> bool:
     """Whether `value` is one long run in which letters and digits are mixed, as a generated key is."""
     if len(value) < 16 or _SEPARATED.search(value):
         return False
-    return any(character.isdigit() for character in value) and any(character.isalpha() for character in value)
+    return _DIGIT.search(value) is not None and _LETTER.search(value) is not None

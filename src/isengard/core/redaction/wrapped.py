@@ -29,7 +29,7 @@ class WrappedShapes:
 
     def find(self, segment: Segment) -> Iterator[Span]:
         """Tokens with at least one break in them."""
-        if "\n" not in segment.text:
+        if segment.text.find("\n", 0, -1) < 0:
             return
         view = View(segment.text, INDENTED_BREAK)
         joined, lowered = Segment(view.text), view.text.lower()
