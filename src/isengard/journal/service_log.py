@@ -137,7 +137,7 @@ class ServiceLogHandler(logging.Handler):
             self._is_failing = True
             error = sys.exc_info()[1]
             with contextlib.suppress(OSError, ValueError):  # stderr may be closed
-                sys.stderr.write(f"isengard: the log {self._path} cannot be written: {error}\n")
+                sys.stderr.write(f"isengard: {self._path.name} loses lines: {error}\n")
 
     def close(self) -> None:
         """Close the file."""
