@@ -6,7 +6,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo system web demo test lint format docs bench pins clean
+.PHONY: help setup setup-demo system web demo test faults lint format docs bench pins clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | sort | column -t -s '|'
@@ -56,6 +56,11 @@ demo: setup-demo web ## Train a LoRA of the demo character and watch it (ONESHOT
 test: setup system web ## Run every test
 	cd web && npm test
 	$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+
+FAULT_ROUNDS ?= 100
+
+faults: setup system ## Kill, cut the power, fill the disk: the 25 fault tests, the random ones FAULT_ROUNDS times (100)
+	FAULT_ROUNDS=$(FAULT_ROUNDS) $(BIN)/pytest tests/faults --durations=10 $(PYTEST_ARGS)
 
 lint: setup ## Formatting, lint, types, import order, the page's lint, drift of generated files
 	$(BIN)/ruff check .
