@@ -45,6 +45,7 @@ def demo(
     settings.paths.prepare()
     _require_trainer(settings)
     with _listen(settings, chosen=port is not None) as door:
+        listener.announce_first_token(settings)
         showing = Showing(settings, oneshot=oneshot)
         supervisor = Supervisor(settings, door, stop_jobs=False, companion=showing)
         showing.finish = supervisor.finish
