@@ -157,6 +157,8 @@ export const S = {
     noWorker: "No worker is running, so queued jobs wait.",
     waiting: "waiting for a worker",
     attempt: (attempt: number) => `attempt ${attempt}`,
+    rank: (rank: number) => `rank ${rank}`,
+    lr: (rate: string) => `lr ${rate}`,
     cpu: "CPU",
   },
 

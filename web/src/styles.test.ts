@@ -23,7 +23,7 @@ function contrast(a: string, b: string): number {
   return (light + 0.05) / (dark + 0.05);
 }
 
-const grounds = ["canvas", "surface", "raised", "sunken"];
+const grounds = ["canvas", "surface", "raised", "sunken", "well"];
 const inks = ["ink", "ink-2", "ink-3", "signal", "ok", "warn", "bad", "info", "mark"];
 const pairs = [
   ...inks.flatMap((ink) => grounds.map((ground) => [ink, ground] as const)),

@@ -2,7 +2,7 @@ import type { ComponentProps } from "react";
 import { cn } from "@/lib/cn";
 
 const box =
-  "h-8 w-full rounded-md border border-edge bg-sunken px-2.5 text-sm text-ink transition-colors hover:border-ink-3 aria-invalid:border-bad pointer-coarse:h-11 pointer-coarse:text-[1rem]";
+  "h-8 w-full rounded-md border border-edge bg-well px-2.5 text-sm text-ink transition-colors hover:border-ink-3 aria-invalid:border-bad pointer-coarse:h-11 pointer-coarse:text-[1rem]";
 
 export function Input({ className, ...props }: ComponentProps<"input">) {
   return <input className={cn(box, className)} {...props} />;
@@ -21,7 +21,12 @@ export function Checkbox({ className, ...props }: Omit<ComponentProps<"input">, 
   return (
     <input
       type="checkbox"
-      className={cn("size-4 shrink-0 cursor-pointer accent-[var(--signal)] pointer-coarse:size-5", className)}
+      className={cn(
+        "grid size-4 shrink-0 cursor-pointer appearance-none place-items-center rounded-sm border border-edge bg-well",
+        "checked:border-signal checked:bg-signal checked:after:text-xs checked:after:leading-none checked:after:font-bold checked:after:text-on-signal checked:after:content-['✓']",
+        "disabled:opacity-50 pointer-coarse:size-5.5",
+        className,
+      )}
       {...props}
     />
   );

@@ -12,7 +12,7 @@ import { bytes, count } from "@/lib/format";
 import { S } from "@/strings";
 import { bundleUrl } from "./header";
 import { useMoment } from "./moment";
-import { Section } from "./overview/overview";
+import { Section } from "@/components/ui/panel";
 
 /** Keeps a checkpoint from being removed, or gives it free again. */
 export function useKeep(jobId: string) {

@@ -34,7 +34,7 @@ export function JobView({ job, name, onClose }: { job: Job; name: string; onClos
   const ended = isTerminal(job.status);
   const readReady = useCallback((hub: LiveHub) => (hub.open?.lastSeq ?? 0) > 0, []);
   const connected = useLive(readReady);
-  const { series } = useSeries(job.id, ended || connected);
+  const { series, isPending } = useSeries(job.id, ended || connected);
   const { data: artifacts = NO_ARTIFACTS } = useQuery(artifactsQuery(job.id));
   const goToFirstError = useFirstError(job.id, moment);
 
@@ -89,7 +89,13 @@ export function JobView({ job, name, onClose }: { job: Job; name: string; onClos
         <Tabs.Content value={tab} tabIndex={-1} className="min-h-0 flex-1 overflow-auto focus:outline-none">
           <Suspense fallback={<Loading />}>
             {tab === "overview" && (
-              <Overview job={job} series={series} artifacts={artifacts} onFirstError={goToFirstError} />
+              <Overview
+                job={job}
+                series={series}
+                artifacts={artifacts}
+                isPending={isPending}
+                onFirstError={goToFirstError}
+              />
             )}
             {tab === "logs" && <Logs jobId={job.id} />}
             {tab === "samples" && <Samples job={job.id} ended={ended} />}

@@ -10,7 +10,7 @@ import type { Line } from "@/components/chart/model";
 import { Empty, Failed, Loading } from "@/components/ui/states";
 import { S } from "@/strings";
 import { useMoment } from "./moment";
-import { Section } from "./overview/overview";
+import { Section } from "@/components/ui/panel";
 import { stepAtTime, timeOfStep, type JobSeries } from "./series";
 import { groupsOf, type Group } from "./system-groups";
 

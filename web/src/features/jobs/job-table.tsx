@@ -8,7 +8,7 @@ import { Checkbox } from "@/components/ui/field";
 import { ProgressBar, StatusBadge } from "@/components/ui/status";
 import { Time, useNow } from "@/components/ui/time";
 import { cn } from "@/lib/cn";
-import { age, count, dateTime, DASH, duration, figure, percent, shortId, utc } from "@/lib/format";
+import { age, count, dateTime, DASH, duration, figure, percent, rate, shortId, utc } from "@/lib/format";
 import { S } from "@/strings";
 import { useJobName } from "./names";
 import type { Direction, Sort } from "./select";
@@ -138,7 +138,7 @@ function Head({ jobs, chosen, onChoose, sort, direction }: Omit<JobTableProps, "
         {column("progress")}
         {column("loss")}
         {column("eta", "text-right")}
-        <div role="columnheader" className="label-caps">
+        <div role="columnheader" className="label-caps pl-4">
           {S.jobs.columns.gpu}
         </div>
         {column("created", "text-right")}
@@ -170,6 +170,7 @@ function Row({ job, chosen, onToggle }: { job: Job; chosen: boolean; onToggle: (
         </Link>
         <p className="truncate text-xs text-ink-3">
           <span className="font-mono text-2xs">{shortId(job.id)}</span> · {job.trainer}
+          {summaryOf(job)}
           {job.attempt > 1 && ` · ${S.jobs.attempt(job.attempt)}`}
           <span className="lg:hidden">
             {" · "}
@@ -197,7 +198,7 @@ function Row({ job, chosen, onToggle }: { job: Job; chosen: boolean; onToggle: (
       <div role="cell" className="text-right text-xs whitespace-nowrap max-lg:mt-2">
         {isActive ? duration(job.eta_seconds) : <span className="text-ink-3">{DASH}</span>}
       </div>
-      <div role="cell" className="min-w-0 text-xs max-lg:hidden">
+      <div role="cell" className="min-w-0 pl-4 text-xs max-lg:hidden">
         <GpuCell job={job} />
       </div>
       <div role="cell" className="text-right text-xs text-ink-3 max-lg:hidden">
@@ -205,6 +206,15 @@ function Row({ job, chosen, onToggle }: { job: Job; chosen: boolean; onToggle: (
       </div>
     </>
   );
+}
+
+/** The settings that tell two trainings of one character apart. */
+function summaryOf(job: Job): string {
+  const { lora_rank: rank, learning_rate: lr } = job.config;
+  return [
+    typeof rank === "number" ? ` · ${S.jobs.rank(rank)}` : "",
+    typeof lr === "number" ? ` · ${S.jobs.lr(rate(lr))}` : "",
+  ].join("");
 }
 
 function GpuCell({ job }: { job: Job }) {

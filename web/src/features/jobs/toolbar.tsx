@@ -37,7 +37,11 @@ export function Toolbar({
           className="pl-8"
         />
       </div>
-      <div role="group" aria-label={S.jobs.filter} className="flex flex-wrap gap-1">
+      <div
+        role="group"
+        aria-label={S.jobs.filter}
+        className="-mx-1 flex max-w-full gap-1 overflow-x-auto px-1 [scrollbar-width:none] max-md:min-w-0 max-md:flex-1"
+      >
         {FILTERS.map((filter) => (
           <button
             key={filter}
@@ -45,7 +49,7 @@ export function Toolbar({
             aria-pressed={status === filter}
             onClick={() => change({ status: filter === "all" ? undefined : filter })}
             className={cn(
-              "touch-target inline-flex h-7 items-center gap-1.5 rounded-full border border-transparent px-3 text-xs font-medium text-ink-2 hover:border-line hover:text-ink",
+              "touch-target inline-flex h-7 shrink-0 items-center gap-1.5 rounded-full border border-transparent px-3 text-xs font-medium text-ink-2 hover:border-line hover:text-ink",
               status === filter && "border-edge bg-surface text-ink",
             )}
           >
@@ -54,7 +58,7 @@ export function Toolbar({
           </button>
         ))}
       </div>
-      <div className="ml-auto flex items-center gap-1 lg:hidden">
+      <div className="flex items-center gap-1 md:ml-auto lg:hidden">
         <label className="sr-only" htmlFor="sort">
           {S.jobs.sortBy}
         </label>

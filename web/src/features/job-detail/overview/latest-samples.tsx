@@ -4,7 +4,7 @@ import type { Artifact } from "@/api/types";
 import { count } from "@/lib/format";
 import { S } from "@/strings";
 import { useMoment } from "../moment";
-import { Section } from "./overview";
+import { Section } from "@/components/ui/panel";
 
 const MOST = 8;
 

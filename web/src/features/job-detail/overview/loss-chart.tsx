@@ -6,6 +6,7 @@ import { prefer, usePreferences } from "@/app/preferences";
 import { Chart } from "@/components/chart/chart";
 import type { Line, Mark } from "@/components/chart/model";
 import { Checkbox } from "@/components/ui/field";
+import { Loading } from "@/components/ui/states";
 import { count, figure, rate } from "@/lib/format";
 import { smooth } from "@/lib/smoothing";
 import { S } from "@/strings";
@@ -21,10 +22,12 @@ export function LossChart({
   job,
   series,
   artifacts,
+  isPending,
 }: {
   job: Job;
   series: JobSeries;
   artifacts: readonly Artifact[];
+  isPending: boolean;
 }) {
   const { smoothing, logScale } = usePreferences();
   const { step, setStep } = useMoment();
@@ -41,6 +44,7 @@ export function LossChart({
     [artifacts],
   );
   const points = series.parts.loss.reduce((sum, part) => sum + part.values.length, 0);
+  if (points === 0 && isPending) return <Loading />;
   if (points === 0) return <p className="grid h-40 place-items-center text-ink-3">{S.overview.waiting}</p>;
   const first = series.parts.loss[0]?.values[0];
   const last = series.parts.loss.at(-1)?.values.at(-1);

@@ -1,4 +1,3 @@
-import type { ReactNode } from "react";
 import { isTerminal, type Artifact, type Job } from "@/api/types";
 import type { JobSeries } from "../series";
 import { Outcome } from "../outcome/outcome";
@@ -9,16 +8,19 @@ import { LatestSamples } from "./latest-samples";
 import { LossChart } from "./loss-chart";
 import { Stages } from "./stages";
 import { Warnings } from "./warnings";
+import { Section } from "@/components/ui/panel";
 import { S } from "@/strings";
 
 export interface OverviewProps {
   job: Job;
   series: JobSeries;
   artifacts: readonly Artifact[];
+  /** Whether the series are still on the way. */
+  isPending: boolean;
   onFirstError: () => void;
 }
 
-export function Overview({ job, series, artifacts, onFirstError }: OverviewProps) {
+export function Overview({ job, series, artifacts, isPending, onFirstError }: OverviewProps) {
   return (
     <div className="mx-auto flex max-w-[100rem] flex-col gap-3 p-3 md:p-4">
       {isTerminal(job.status) && <Outcome job={job} artifacts={artifacts} onFirstError={onFirstError} />}
@@ -27,7 +29,7 @@ export function Overview({ job, series, artifacts, onFirstError }: OverviewProps
       <div className="grid gap-3 xl:grid-cols-[minmax(0,1fr)_21rem]">
         <div className="flex min-w-0 flex-col gap-3">
           <Section title={S.overview.chart}>
-            <LossChart job={job} series={series} artifacts={artifacts} />
+            <LossChart job={job} series={series} artifacts={artifacts} isPending={isPending} />
           </Section>
           <LatestSamples artifacts={artifacts} />
         </div>
@@ -44,27 +46,5 @@ export function Overview({ job, series, artifacts, onFirstError }: OverviewProps
         </div>
       </div>
     </div>
-  );
-}
-
-export function Section({
-  title,
-  children,
-  className,
-  aside,
-}: {
-  title: string;
-  children: ReactNode;
-  className?: string;
-  aside?: ReactNode;
-}) {
-  return (
-    <section className={`panel min-w-0 p-3.5 ${className ?? ""}`}>
-      <div className="mb-2 flex items-center justify-between gap-2">
-        <h3 className="label-caps">{title}</h3>
-        {aside}
-      </div>
-      {children}
-    </section>
   );
 }
