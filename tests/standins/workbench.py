@@ -30,7 +30,7 @@ from isengard.journal import Entry, JobFold, JournalReader
 from standins.jobs_and_characters import add_character
 
 T = TypeVar("T")
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0  # only how long a failure takes: a busy machine is not a failure
 
 
 def eventually(look: Callable[[], T], what: str, patience_s: float = PATIENCE_S) -> T:
