@@ -67,12 +67,17 @@ class LineFolder:
         self._pending = data[last + 1 :][:MAX_PENDING]
         return [piece for piece in pieces if not piece.redraw]
 
-    def idle(self) -> list[Piece]:
-        """Nothing came for a while: show the frame that stands there unfinished, once."""
-        if not self._redraws or not self._pending or self._pending == self._shown:
+    def idle(self, more: bytes = b"") -> list[Piece]:
+        """Nothing came for a while: show the frame that stands there unfinished, once.
+
+        Args:
+            more: What stands there too and has not been handed over yet.
+        """
+        pending = self._pending + more
+        if not (self._redraws or b"\r" in pending) or not pending or pending == self._shown:
             return []
-        self._shown = self._pending
-        text = clean(self._pending)
+        self._shown = pending
+        text = clean(pending.rstrip(b"\r").rpartition(b"\r")[2])
         return [Piece(text, redraw=True)] if text else []
 
     def end(self) -> list[Piece]:

@@ -141,7 +141,7 @@ class Run:
 
     def _reader(self, name: str, end: int, log: OutputLog) -> StreamReader:
         lines = OutputLines(name, self._recorder.outbox.put, self._last_lines)
-        return StreamReader(name, end, log, lines, self._followers.line)
+        return StreamReader(name, end, log, lines, self._followers.line, self._place.redactor.stream())
 
     async def _after_exit(self, running: Child, exit_code: int) -> None:
         """End what the trainer left behind, then read the last of what it said."""

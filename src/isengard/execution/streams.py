@@ -14,6 +14,7 @@ import pty
 import termios
 from collections.abc import Callable
 
+from isengard.core.redaction import StreamRedactor
 from isengard.execution.folding import LineFolder, Piece
 from isengard.execution.output_lines import OutputLines
 from isengard.execution.output_log import OutputLog
@@ -34,14 +35,25 @@ class StreamReader:
     Args:
         name: ``stdout`` or ``stderr``.
         descriptor: The reading end; owned and closed by this object.
+        redacting: What lines are cut from goes through it first: a key block or a wrapped secret is no secret any more
+            once it is cut into lines.
     """
 
-    def __init__(self, name: str, descriptor: int, log: OutputLog, lines: OutputLines, observe: Observe) -> None:
+    def __init__(
+        self,
+        name: str,
+        descriptor: int,
+        log: OutputLog,
+        lines: OutputLines,
+        observe: Observe,
+        redacting: StreamRedactor,
+    ) -> None:
         self.name = name
         self.lines = lines
         self._descriptor = descriptor
         self._log = log
         self._observe = observe
+        self._redacting = redacting
         self._folder = LineFolder()
         self._parsing = TokenBucket(PARSED_PER_S, PARSED_PER_S)
         self._closed = asyncio.Event()
@@ -63,6 +75,7 @@ class StreamReader:
                 pass
         if not self._closed.is_set():
             self._end()
+        self._parse(self._redacting.flush())
         for piece in self._folder.end():
             self._hand_on(piece)
         self.lines.idle()
@@ -70,7 +83,7 @@ class StreamReader:
     def idle(self) -> None:
         """Call it every now and then: after a quiet while, what waits for more input is told."""
         if self._quiet:
-            for piece in self._folder.idle():
+            for piece in self._folder.idle(self._redacting.peek()):
                 self._observe(self.name, piece.text)
             self.lines.idle()
         self._quiet = True
@@ -96,6 +109,11 @@ class StreamReader:
 
     def _take(self, data: bytes) -> None:
         self._log.write(self.name, data)
+        self._parse(self._redacting.feed(data))
+
+    def _parse(self, data: bytes) -> None:
+        if not data:
+            return
         count = data.count(b"\n") + data.count(b"\r")
         if self._parsing.take(max(1, count)):
             pieces = self._folder.feed(data)

@@ -56,6 +56,11 @@ class Scanner:
         self._carriage = ""
         self._hole = self._missing = 0
 
+    @property
+    def held(self) -> str:
+        """What is held back."""
+        return self._held + self._carriage
+
     def feed(self, text: str) -> Iterator[Piece]:
         """Take more text; yield the segments that are complete."""
         text = self._carriage + text

@@ -29,6 +29,10 @@ class StreamRedactor:
         """Return, redacted, what is still held back. The stream may go on afterwards, as a new one."""
         return self._masked(self._decoder.decode(b"", final=True), last=True)
 
+    def peek(self) -> bytes:
+        """What is held back as it would come out now, to be shown; it stays held, for more may belong to it."""
+        return self._engine.mask(self._scanner.held).encode("utf-8", "surrogateescape")
+
     def _masked(self, text: str, *, last: bool) -> bytes:
         pieces = [self._engine.mask(piece.text) for piece in self._scanner.feed(text)]
         if last:
