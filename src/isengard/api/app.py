@@ -30,7 +30,7 @@ from isengard.core.access.first_token import needs_tokens
 from isengard.core.access.tokens import TokenFile
 from isengard.core.clock import utc_now
 from isengard.core.errors import IsengardError
-from isengard.core.redaction import Redactor, known_from_environment
+from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
 from isengard.datasets.characters import Characters
 from isengard.datasets.images import Images
@@ -94,7 +94,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _open(settings: Settings, figures: Figures) -> Services:
-    redactor = Redactor(known_from_environment(os.environ))
+    redactor = Redactor.configured(os.environ, settings.redact_patterns)
     settings.paths.prepare()
     service_log.configure("api", settings.paths, settings.log_level, redactor)
     store = open_store(settings)

@@ -123,9 +123,9 @@ def redact(
     json: Annotated[bool, typer.Option("--json", help="Only list what would be masked.")] = False,
 ) -> None:
     """Mask the secrets of a file with the rules that everything here goes through. The file itself is left alone."""
-    from isengard.core.redaction import Redactor, known_from_environment
+    from isengard.core.redaction import Redactor
 
-    redactor = Redactor(known_from_environment(os.environ))
+    redactor = Redactor.configured(os.environ, settings_for(None).redact_patterns)
     if str(file) != "-" and not file.is_file():
         raise NotFound(f"there is no file {file}", field="file")
     if json:
@@ -172,11 +172,12 @@ def _list_findings(file: Path, redactor: Redactor) -> None:
 
 
 def _search_secrets(data_dir: Path | None, json: bool) -> None:
-    from isengard.core.redaction import Redactor, known_from_environment
+    from isengard.core.redaction import Redactor
     from isengard.diagnostics.secret_search import search
 
-    data = workplace.existing_settings(data_dir).paths
-    redactor = Redactor(known_from_environment(os.environ))
+    settings = workplace.existing_settings(data_dir)
+    data = settings.paths
+    redactor = Redactor.configured(os.environ, settings.redact_patterns)
     with _spinner(f"reading {data.root}", json):
         spills = list(search(data, redactor))
     if json:

@@ -16,7 +16,7 @@ from isengard.core import settings
 from isengard.core.correlation import current, new_id
 from isengard.core.errors import InvalidInput, StorageError
 from isengard.core.paths import DataDir, JobPaths
-from isengard.core.redaction import Redactor, known_from_environment
+from isengard.core.redaction import Redactor
 from isengard.events.models import EventName, Level, TrainingStage
 from isengard.journal.writer import JournalWriter
 
@@ -190,7 +190,7 @@ def _open(paths: JobPaths, service: str, redactor: Redactor | None, correlation_
     return JournalWriter.open(
         paths,
         service=service,
-        redactor=redactor or Redactor(known_from_environment(os.environ)),
+        redactor=redactor or Redactor.configured(os.environ),
         correlation_id=correlation_id or (bound.id if bound else new_id()),
     )
 
