@@ -317,6 +317,9 @@ def test_a_server_that_stops_ends_its_streams_and_its_successor_goes_on(tmp_path
         assert first.process.wait(30) == 0
     with first.journal(job["id"]) as journal:
         journal.append(EventName.LOG, "written while no server ran")
-    with api_server(tmp_path / "data") as second, second.client() as client:
-        with stream(client, job["id"], "", **{"Last-Event-ID": str(position)}) as frames:
-            assert next(frames).data["message"] == "written while no server ran"
+    with (
+        api_server(tmp_path / "data") as second,
+        second.client() as client,
+        stream(client, job["id"], "", **{"Last-Event-ID": str(position)}) as frames,
+    ):
+        assert next(frames).data["message"] == "written while no server ran"

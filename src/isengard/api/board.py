@@ -176,6 +176,14 @@ class Board:
             if cursor is None:
                 return {job.id: job for job in reversed(found)}
 
+    def _fold(self, job_id: str) -> JobFold:
+        """The job's state; of a journal that cannot be read none, so that the others are shown all the same."""
+        try:
+            return JobFold.read(self._readers.of(job_id))
+        except OSError:
+            _log.exception("the journal of %s cannot be read", job_id)
+            return JobFold()
+
     def _without_folder(self, tiles: list[Tile]) -> list[Tile]:
         return [tile for tile in tiles if not self._paths.job(tile.job_id).root.is_dir()]
 
@@ -184,7 +192,7 @@ class Board:
         tile = self._tiles.setdefault(job.id, Tile(job.id))
         tile.job = job
         if tile.fold is None or tile.follower is None:
-            tile.fold = await asyncio.to_thread(JobFold.read, self._readers.of(job.id))
+            tile.fold = await asyncio.to_thread(self._fold, job.id)
             tile.follower = asyncio.create_task(self._follow(tile, tile.fold), name=f"board-{job.id}")
         self._show_if_new(tile)
 
@@ -193,7 +201,7 @@ class Board:
         tile.stop()
         try:
             tile.job = await asyncio.to_thread(self._store.get_job, tile.job_id)
-            tile.fold = await asyncio.to_thread(JobFold.read, self._readers.of(tile.job_id))
+            tile.fold = await asyncio.to_thread(self._fold, tile.job_id)
             self._show(tile)
         except NotFound:
             self._remove(tile.job_id)

@@ -8,9 +8,11 @@ not a navigation gets the API's 404, so that a mistyped request never receives a
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import secrets
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -52,7 +54,7 @@ def policy(nonce: str) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asset:
     """One built file."""
 
@@ -60,6 +62,12 @@ class Asset:
     media_type: str
     etag: str
     is_hashed: bool
+
+    @cached_property
+    def packed(self) -> bytes | None:
+        """The file as gzip, made when it is first asked for; None where that saves nothing."""
+        small = gzip.compress(self.body, mtime=0)
+        return small if len(small) < 0.9 * len(self.body) else None
 
 
 def load(folder: Path) -> dict[str, Asset]:
@@ -118,7 +126,19 @@ class Page:
 
     def _asset(self, asset: Asset, headers: Headers) -> Response:
         caching = "public, max-age=31536000, immutable" if asset.is_hashed else "no-cache"
-        own = {"etag": asset.etag, "cache-control": caching, "content-security-policy": policy("none")}
+        own = {
+            "etag": asset.etag,
+            "cache-control": caching,
+            "content-security-policy": policy("none"),
+            "vary": "Accept-Encoding",
+        }
         if asset.etag in headers.get("if-none-match", ""):
             return Response(status_code=304, headers=own)
-        return Response(asset.body, media_type=asset.media_type, headers=own)
+        if asset.packed is None or not _takes_gzip(headers.get("accept-encoding", "")):
+            return Response(asset.body, media_type=asset.media_type, headers=own)
+        return Response(asset.packed, media_type=asset.media_type, headers={**own, "content-encoding": "gzip"})
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    offers = [offer.replace(" ", "").lower() for offer in accept_encoding.split(",")]
+    return any(offer.split(";")[0] == "gzip" and not offer.endswith((";q=0", ";q=0.0")) for offer in offers)

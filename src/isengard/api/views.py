@@ -6,6 +6,7 @@ must not contradict each other, so all of them are made here.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
@@ -20,6 +21,8 @@ from isengard.diagnostics.summary import Summary, either, stage_of, status_of, s
 from isengard.jobs.models import Character, Image, Job
 from isengard.journal import JobFold
 from isengard.journal.readers import JournalReaders
+
+_log = logging.getLogger(__name__)
 
 
 def job_view(job: Job, fold: JobFold) -> JobView:
@@ -88,9 +91,13 @@ class FreshJobs:
         self._lock = threading.Lock()
 
     def view(self, job: Job) -> JobView:
-        """One job; reads what its journal has that is new."""
-        with self._fold(job.id) as fold:
-            return job_view(job, fold)
+        """One job with what its journal has that is new; one that cannot be read costs the news, not the answer."""
+        try:
+            with self._fold(job.id) as fold:
+                return job_view(job, fold)
+        except OSError:
+            _log.exception("the journal of %s cannot be read", job.id)
+            return job_view(job, JobFold())
 
     def views(self, jobs: Iterable[Job]) -> list[JobView]:
         """Several jobs."""
