@@ -94,7 +94,10 @@ def test_fault_23_after_a_thousand_half_open_clients_the_descriptors_are_back_at
         emission = running.emit(count=100_000, pause_s=0.05)
         emission.wait_for(3)
         api = psutil.Process(running.api.pid)
-        eventually(lambda: emission.viewer.frames, "the viewer being shown something")
+        for client in [open_stream(running, emission) for _ in range(60)]:  # what the process opens once and keeps
+            assert client.recv(15) == b"HTTP/1.1 200 OK"
+            client.close()
+        eventually(lambda: len(api.net_connections("tcp")) <= 3, "the first clients being gone")
         base = api.num_fds()
         clients = [open_stream(running, emission) for _ in range(CLIENTS)]
         for client in clients:
@@ -103,7 +106,7 @@ def test_fault_23_after_a_thousand_half_open_clients_the_descriptors_are_back_at
         assert httpx.get(f"{running.url}/health", timeout=PATIENCE_S).status_code == 200
         for client in clients:
             _vanish(client)
-        eventually(lambda: api.num_fds() <= base + 4, "the descriptors being given back")
+        eventually(lambda: api.num_fds() <= base + 4, f"descriptors going from {api.num_fds()} back to {base}")
         emission.enough()
         done, _ = running.conclude(emission)
         assert done.status is JobStatus.COMPLETED

@@ -6,6 +6,7 @@ between the two leaves the journal ahead, and `execution/mend.py` makes the stor
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -210,7 +211,8 @@ def _create(
         raise
     except BaseException:
         shutil.rmtree(paths.root, ignore_errors=True)
-        secrets_file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the disk that refused the job may refuse this too; the cause is told
+            secrets_file.unlink(missing_ok=True)
         raise
     if is_new:
         wake.worker(settings.paths)
