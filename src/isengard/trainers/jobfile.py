@@ -1,4 +1,4 @@
-"""Writes what a process is to do to a file and reads it there: so a `TrainingJob` crosses over. Never holds a secret."""
+"""Writes what a process is to do to a file and reads it there: so a job crosses over. Never holds a secret."""
 
 from __future__ import annotations
 
