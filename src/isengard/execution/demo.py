@@ -16,21 +16,12 @@ from isengard.execution import control
 from isengard.jobs.models import Character, Job
 from isengard.jobs.store import Store
 from isengard.trainers import registry
+from isengard.trainers.diffusers import demo as diffusers_demo
 
-PROMPTS = (demo.TRIGGER_WORD, f"{demo.TRIGGER_WORD} on a yellow background")
+PROMPTS = [f"{demo.TRIGGER_WORD} on a yellow background", f"{demo.TRIGGER_WORD} on a red background"]
 _REAL = "diffusers"
 _CONFIGS: dict[str, dict[str, Any]] = {
-    # About 90 s on two processor cores; by step 50 the character can be told, by 150 it is there.
-    _REAL: {
-        "steps": 200,
-        "learning_rate": 4e-3,
-        "batch_size": 8,
-        "resolution": 64,
-        "lora_rank": 16,
-        "target_modules": "wide",
-        "sample_every_n_steps": 25,
-        "checkpoint_every_n_steps": 50,
-    },
+    _REAL: diffusers_demo.CONFIG,
     "mock": {"steps": 300, "step_time_s": 0.1, "sample_every_n_steps": 50, "checkpoint_every_n_steps": 100},
 }
 
@@ -44,7 +35,7 @@ def start(settings: Settings, store: Store) -> tuple[Character, Job]:
     """
     character = _character(settings, store)
     trainer = _trainer(settings)
-    config = {**_CONFIGS[trainer], "sample_prompts": list(PROMPTS)}
+    config = {**_CONFIGS[trainer], "sample_prompts": PROMPTS}
     job, _ = control.submit(settings, store, character_id=character.id, trainer=trainer, config=config)
     return character, job
 
