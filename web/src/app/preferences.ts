@@ -12,7 +12,7 @@ interface Preferences {
 }
 
 const KEY = "isengard.preferences";
-const DEFAULTS: Preferences = { singleKeys: true, notifications: false, smoothing: 0.6, logScale: false };
+const DEFAULTS: Preferences = { singleKeys: true, notifications: false, smoothing: 0.85, logScale: false };
 
 function stored(): Preferences {
   try {

@@ -85,7 +85,10 @@ function Rail({ onHelp }: { onHelp: () => void }) {
         ))}
       </nav>
       <div className="flex items-center justify-center gap-1 max-md:pr-1 md:mt-auto md:w-full md:flex-col md:gap-2">
-        <LinkStateMark compact className="data-[link=live]:max-md:hidden max-md:absolute max-md:-top-7 max-md:right-3 max-md:rounded-full max-md:bg-surface max-md:px-2 max-md:py-1 md:flex-col" />
+        <LinkStateMark
+          compact
+          className="data-[link=live]:max-md:hidden max-md:absolute max-md:-top-7 max-md:right-3 max-md:rounded-full max-md:bg-surface max-md:px-2 max-md:py-1 md:flex-col"
+        />
         <SettingsMenu onHelp={onHelp} />
       </div>
     </header>

@@ -17,6 +17,11 @@ export class ScrollMap {
     return this.place;
   }
 
+  /** The box's `scrollTop` as this map last set or saw it. */
+  get top(): number {
+    return this.lastTop;
+  }
+
   /** Height for the scroll box's content, px. */
   get height(): number {
     return Math.min(this.total, MAX_HEIGHT);

@@ -143,7 +143,7 @@ function optionsOf(
   return {
     width,
     height,
-    padding: [10, names.length > 1 ? 0 : 12, 0, 0],
+    padding: [10, names.length > 1 ? 0 : 28, 0, 0],
     legend: { show: false },
     cursor: {
       drag: { x: true, y: false, dist: CLICK_SLACK },
@@ -243,9 +243,6 @@ function drawMarks(u: uPlot, { marks }: Latest): void {
     if (left < bbox.left || left > bbox.left + bbox.width) continue;
     ctx.fillStyle = colours[kind];
     ctx.strokeStyle = colours[kind];
-    ctx.globalAlpha = 0.25;
-    ctx.fillRect(left, bbox.top, 1, bbox.height);
-    ctx.globalAlpha = 1;
     const size = 4 * unit;
     const top = bbox.top + (kind === "checkpoint" ? bbox.height - size : size);
     ctx.beginPath();

@@ -2,7 +2,7 @@ import type { ComponentProps } from "react";
 import { cn } from "@/lib/cn";
 
 const box =
-  "h-8 w-full rounded-md border border-edge bg-well px-2.5 text-sm text-ink transition-colors hover:border-ink-3 aria-invalid:border-bad pointer-coarse:h-11 pointer-coarse:text-[1rem]";
+  "h-8 w-full rounded-md border border-edge bg-well px-2.5 text-sm font-normal text-ink transition-colors hover:border-ink-3 aria-invalid:border-bad pointer-coarse:h-11 pointer-coarse:text-[1rem]";
 
 export function Input({ className, ...props }: ComponentProps<"input">) {
   return <input className={cn(box, className)} {...props} />;

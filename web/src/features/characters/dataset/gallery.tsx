@@ -33,7 +33,7 @@ export function Gallery({ characterId }: { characterId: string }) {
           </label>
         )}
       </div>
-      <ul className="grid grid-cols-[repeat(auto-fill,minmax(min(100%,11.5rem),1fr))] gap-3">
+      <ul className="grid grid-cols-[repeat(auto-fill,minmax(min(45%,11.5rem),1fr))] gap-3">
         {shown.map((image) => (
           <Tile key={image.filename} characterId={characterId} image={image} />
         ))}

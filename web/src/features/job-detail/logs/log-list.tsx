@@ -64,6 +64,8 @@ export function LogList({
 }: LogListProps) {
   const box = useRef<HTMLDivElement>(null);
   const [map] = useState(() => new ScrollMap());
+  /** The line that was jumped to, kept in the middle until the reader scrolls. */
+  const pinned = useRef<number | null>(null);
   const [view, setView] = useState({ offset: 0, top: 0, height: 0 });
 
   const draw = useCallback(() => {
@@ -104,6 +106,7 @@ export function LogList({
     const observer = new ResizeObserver(() => {
       map.resize(total * ROW, element.clientHeight);
       if (following) jump(Infinity);
+      else if (pinned.current !== null) jump(centred(pinned.current, element.clientHeight));
       else draw();
     });
     observer.observe(element);
@@ -111,8 +114,14 @@ export function LogList({
   }, [map, total, following, jump, draw]);
 
   useImperativeHandle(ref, () => ({
-    toEnd: () => jump(Infinity),
-    toIndex: (index) => jump(index * ROW - (box.current?.clientHeight ?? 0) / 2 + ROW / 2),
+    toEnd: () => {
+      pinned.current = null;
+      jump(Infinity);
+    },
+    toIndex: (index) => {
+      pinned.current = index;
+      jump(centred(index, box.current?.clientHeight ?? 0));
+    },
     focus: () => box.current?.focus(),
   }));
 
@@ -126,6 +135,7 @@ export function LogList({
     const element = box.current;
     if (!element) return;
     const before = map.offset;
+    if (Math.abs(element.scrollTop - map.top) > 1) pinned.current = null;
     const corrected = map.scrolled(element.scrollTop);
     if (corrected !== null) element.scrollTop = corrected;
     draw();
@@ -197,6 +207,9 @@ export function LogList({
     </div>
   );
 }
+
+/** The offset that brings a line into the middle of a view. */
+const centred = (index: number, height: number) => (index + 0.5) * ROW - height / 2;
 
 function indexOf(log: LogWindow, first: number, last: number, seq: number | null): number | null {
   if (seq === null) return null;

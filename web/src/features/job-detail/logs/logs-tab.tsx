@@ -71,7 +71,7 @@ export function LogsTab({ jobId }: { jobId: string }) {
   const { mutate: place } = useMutation({
     mutationFn: (query: { seq?: number; step?: number }) => locate(jobId, settled, query),
     onSuccess: ({ offset, entry }, { seq }) => {
-      setFollowing(false);
+      follow(false);
       list.current?.toIndex(offset);
       if (seq !== undefined) setSelected(entry);
     },
