@@ -3,8 +3,8 @@
     python bench/fanout.py [--clients 1000] [--rate 100] [--seconds 10] [--rounds 3]
 
 A writer process appends steps to a real journal at the given rate; a server process follows it and serves them as
-server-sent events; a client process holds the connections, reads everything and checks that every number came exactly
-once and in order. Peers serve the same journal from the same follower: `sse-starlette` with a queue a client, and a bare
+server-sent events; a client process holds the connections, reads everything and checks that every number came once and
+in order. Peers serve the same journal from the same follower: `sse-starlette` with a queue a client, and a bare
 StreamingResponse with a queue a client. Rounds are interleaved; medians.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import re
@@ -71,60 +72,83 @@ def write_steps(paths: JobPaths, rate: float, seconds: float) -> None:
             journal.append(EventName.TRAINING_STEP, "", fields)
 
 
-class Viewer(asyncio.Protocol):
-    """One connection; checks the numbers and notes delays."""
+class Crowd:
+    """What all viewers have in common."""
 
-    def __init__(self, request: bytes, first: int, delays: list[float] | None) -> None:
+    def __init__(self, size: int, last: int) -> None:
+        self.last = last
+        self.delays: list[float] = []
+        self._unanswered = self._unfinished = size
+        self.answered = asyncio.Event()
+        self.finished = asyncio.Event()
+
+    def note_answer(self) -> None:
+        self._unanswered -= 1
+        if self._unanswered == 0:
+            self.answered.set()
+
+    def note_end(self) -> None:
+        self._unfinished -= 1
+        if self._unfinished == 0:
+            self.finished.set()
+
+
+class Viewer(asyncio.Protocol):
+    """One connection; checks the numbers, and where it is timed notes delays."""
+
+    def __init__(self, crowd: Crowd, request: bytes, first: int, timed: bool) -> None:
+        self._crowd = crowd
         self._request = request
+        self._timed = timed
         self._tail = b""
-        self._delays = delays
+        self._answered = False
         self.next = first
         self.count = 0
         self.broken = 0
-        self.answered = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
         transport.write(self._request)  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
-        self.answered = True
+        if not self._answered:
+            self._answered = True
+            self._crowd.note_answer()
         data = self._tail + data
         end = data.rfind(b"\n\n") + 2
         if end < 2:
             self._tail = data
             return
         self._tail, data = data[end:], data[:end]
-        for text in IDS.findall(data):
-            number = int(text)
-            if number < self.next:
-                self.broken += self.count > 0  # the snapshot's own id comes before the first new one
-                continue
-            self.broken += number != self.next
-            self.next = number + 1
-            self.count += 1
-        if self._delays is not None:
+        if self._timed:
             now = time.monotonic_ns()
-            self._delays += [(now - int(at)) / 1e6 for at in re.findall(rb'"at_ns":(\d+)', data)]
+            self._crowd.delays += [(now - int(at)) / 1e6 for at in re.findall(rb'"at_ns":(\d+)', data)]
+        for text in IDS.findall(data):
+            self._take(int(text))
+
+    def _take(self, number: int) -> None:
+        if number < self.next:
+            self.broken += self.count > 0  # the snapshot's own id comes before the first new one
+            return
+        self.broken += number != self.next
+        self.next = number + 1
+        self.count += 1
+        if number == self._crowd.last:
+            self._crowd.note_end()
 
 
 async def view(port: int, path: str, clients: int, first: int, last: int, ready: object, patience_s: float) -> tuple:
     """Hold `clients` connections until each has line `last`; counts, broken sequences, delays of a few."""
     loop = asyncio.get_running_loop()
     request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n\r\n".encode()
-    delays: list[float] = []
-    viewers: list[Viewer] = []
-    for number in range(clients):
-        viewer = Viewer(request, first, delays if number % 50 == 0 else None)
+    crowd = Crowd(clients, last)
+    viewers = [Viewer(crowd, request, first, number % 50 == 0) for number in range(clients)]
+    for viewer in viewers:
         await loop.create_connection(lambda viewer=viewer: viewer, "127.0.0.1", port)
-        viewers.append(viewer)
-    while not all(viewer.answered for viewer in viewers):
-        await asyncio.sleep(0.05)
+    await crowd.answered.wait()
     ready.set()  # type: ignore[attr-defined]
-    deadline = time.monotonic() + patience_s
-    while time.monotonic() < deadline and any(viewer.next <= last for viewer in viewers):
-        await asyncio.sleep(0.1)
-    return sum(viewer.count for viewer in viewers), sum(viewer.broken for viewer in viewers), delays
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(crowd.finished.wait(), patience_s)
+    return sum(viewer.count for viewer in viewers), sum(viewer.broken for viewer in viewers), crowd.delays
 
 
 def run_viewers(pipe: object, ready: object, *args: object) -> None:
@@ -162,34 +186,22 @@ class Peer:
         return f"/{job_id}"
 
 
-def serve_peer(name: str, data: Path, descriptor: int) -> None:
-    """The peers: one follower, a queue a client."""
-    import orjson
-    import uvicorn
-    from sse_starlette import EventSourceResponse
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response, StreamingResponse
-    from starlette.routing import Route
+class QueuePerClient:
+    """How most servers fan out: one follower puts each entry into the queue of every client."""
 
-    from isengard.journal.follow import follow
-    from isengard.journal.reader import JournalReader
+    def __init__(self, data: DataDir) -> None:
+        self._data = data
+        self._queues: set[asyncio.Queue] = set()
+        self._followers: dict[str, asyncio.Task] = {}
 
-    queues: set[asyncio.Queue] = set()
-    followers: dict[str, asyncio.Task] = {}
+    async def frames(self, job_id: str):  # noqa: ANN201 - an async generator of dictionaries
+        import orjson
 
-    async def fan_out(paths: JobPaths) -> None:
-        async for lines in follow(paths, after=JournalReader(paths).last_seq()):
-            for line in lines:
-                entry = orjson.loads(line)
-                for queue in queues:
-                    queue.put_nowait(entry)
-
-    async def entries(request: Request):  # noqa: ANN202 - an async generator of two kinds of frames
-        paths = DataDir(data).job(request.path_params["job"])
-        followers.setdefault(paths.job_id, asyncio.create_task(fan_out(paths)))
+        paths = self._data.job(job_id)
+        if job_id not in self._followers:
+            self._followers[job_id] = asyncio.create_task(self._follow(paths))
         queue: asyncio.Queue = asyncio.Queue()
-        queues.add(queue)
+        self._queues.add(queue)
         try:
             yield {"id": "2", "event": "snapshot", "data": "{}"}
             while True:
@@ -197,19 +209,43 @@ def serve_peer(name: str, data: Path, descriptor: int) -> None:
                 text = orjson.dumps({"job_id": entry["job_id"], "ts": entry["ts"], **entry["fields"]}).decode()
                 yield {"id": str(entry["seq"]), "event": "progress", "data": text}
         finally:
-            queues.discard(queue)
+            self._queues.discard(queue)
+
+    async def _follow(self, paths: JobPaths) -> None:
+        import orjson
+
+        from isengard.journal.follow import follow
+        from isengard.journal.reader import JournalReader
+
+        async for lines in follow(paths, after=JournalReader(paths).last_seq()):
+            for line in lines:
+                entry = orjson.loads(line)
+                for queue in self._queues:
+                    queue.put_nowait(entry)
+
+
+def serve_peer(name: str, data: Path, descriptor: int) -> None:
+    """Run a peer on a listening socket."""
+    import uvicorn
+    from sse_starlette import EventSourceResponse
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response, StreamingResponse
+    from starlette.routing import Route
+
+    source = QueuePerClient(DataDir(data))
 
     async def by_sse_starlette(request: Request) -> Response:
-        return EventSourceResponse(entries(request))
+        return EventSourceResponse(source.frames(request.path_params["job"]), sep="\n")
 
-    async def by_queue(request: Request) -> Response:
+    async def by_streaming_response(request: Request) -> Response:
         async def frames():  # noqa: ANN202
-            async for each in entries(request):
+            async for each in source.frames(request.path_params["job"]):
                 yield f"id: {each['id']}\nevent: {each['event']}\ndata: {each['data']}\n\n".encode()
 
         return StreamingResponse(frames(), media_type="text/event-stream")
 
-    route = by_sse_starlette if name == "sse-starlette" else by_queue
+    route = by_sse_starlette if name == "sse-starlette" else by_streaming_response
     app = Starlette(routes=[Route("/{job}", route)])
     listener = socket.socket(fileno=descriptor)
     uvicorn.Server(uvicorn.Config(app, log_level="error", loop="uvloop", http="httptools")).run(sockets=[listener])

@@ -96,10 +96,10 @@ def _service_entry(line: bytes, service: str) -> Entry | None:
 
 
 def _lines_with(path: Path, needle: bytes) -> Iterator[tuple[int, bytes]]:
-    """The whole lines of a file that hold `needle`, with their numbers from 1; none if it has vanished."""
+    """The whole lines of a file that hold `needle`, with their numbers from 1; none if it cannot be read."""
     try:
         file = path.open("rb")
-    except FileNotFoundError:
+    except OSError:  # vanished, or damaged: one bad journal must not hide the rest of the story
         return
     with file:
         for number, line in enumerate(file, 1):
