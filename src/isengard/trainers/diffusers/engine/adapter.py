@@ -17,7 +17,6 @@ Weights = dict[str, dict[str, Tensor]]
 """The LoRA's weights: by the network's name in the pipeline, then by PEFT's name of the tensor."""
 
 _ADAPTER = "default"
-_LAST_LAYER = r"proj_out"  # FLUX's very last layer; only its namesakes inside the blocks are meant
 
 
 class Adapter:
@@ -37,8 +36,7 @@ class Adapter:
                 r=self.rank,
                 lora_alpha=self.alpha,
                 lora_dropout=parameters.lora_dropout,
-                target_modules=list(family.target_modules(name)),
-                exclude_modules=_LAST_LAYER,
+                target_modules=_layers(part, family.target_modules(name)),
             )
             part.add_adapter(config, _ADAPTER)
         cast_training_params(list(self._parts.values()), dtype=torch.float32)
@@ -71,6 +69,11 @@ class Adapter:
             if {key: value.shape for key, value in state.items()} != {key: value.shape for key, value in ours.items()}:
                 raise ValueError(f"the checkpoint's LoRA for {name} has other layers or another rank")
             set_peft_model_state_dict(part, state, adapter_name=_ADAPTER)
+
+
+def _layers(part: nn.Module, endings: tuple[str, ...]) -> list[str]:
+    """The layers inside blocks with these names; FLUX's very last layer is called as one of them and is not meant."""
+    return [name for name, _ in part.named_modules() if name.endswith(tuple(f".{ending}" for ending in endings))]
 
 
 def _state(part: nn.Module) -> dict[str, Tensor]:

@@ -131,6 +131,8 @@ class Loop:
     def _refuse(self, loss: float, norm: float) -> None:
         """A step without a usable gradient changes nothing; too many of them in a row end the training."""
         self._broken += 1
+        self._optimizer.zero_grad(set_to_none=True)
+        self._optimizer.step()  # moves no weight without a gradient; the schedule wants to see it called
         self._run.log(f"step {self._step} is left out: loss {loss}, gradient norm {norm}", Level.WARN)
         if self._broken >= MAX_BROKEN_STEPS:
             self._run.step(self._step, loss=loss, grad_norm=norm)
