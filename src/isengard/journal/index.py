@@ -106,9 +106,14 @@ class JournalIndex:
             if self._end < size and self._journal is not None:
                 built = self._extend(self._journal, size)
             snapshot = Snapshot(self._columns.rows(), self._end, self._generation, self._journal)
-        if built >= _WORTH_OFFERING and snapshot.journal is not None:
-            index_file.offer(self._paths, snapshot.journal.fd, records_of(snapshot.rows))
+        if built >= _WORTH_OFFERING:
+            threading.Thread(target=self._offer, args=(snapshot,), name="journal-index").start()
         return snapshot
+
+    def _offer(self, snapshot: Snapshot) -> None:
+        """Leave an index file for the next reader; whoever asked does not wait for it."""
+        if snapshot.journal is not None:
+            index_file.offer(self._paths, snapshot.journal.fd, records_of(snapshot.rows))
 
     def _size(self) -> int:
         """How long the journal is; begins anew if it is not the file it was."""

@@ -13,7 +13,7 @@ from isengard.journal import index_file
 from isengard.journal.records import Records
 from isengard.journal.scan import scan
 
-PIECE = 512 * 1024
+PIECE = 1 << 20
 
 
 class IndexWriter:

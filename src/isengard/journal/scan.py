@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from isengard.events.models import EventName
 from isengard.journal.records import ABSENT, EVENTS, FIGURED, LEVELS, NOT_A_NUMBER, RECORD, STEP, WARN, Records
 from isengard.journal.scan_line import (
     BODY,
@@ -30,29 +31,36 @@ _FEW = 48
 """So many lines are sooner taken one by one."""
 _LINE_FEED, _QUOTE = 10, 34
 _POWERS = np.array([10**n for n in range(1, 19)], np.int64)
+_MOST_DIGITS = 8
 
 Places = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
+Flags = npt.NDArray[np.bool_]
+Text = list[tuple[int, np.uint64, np.uint64]]
+"""A text as words of eight bytes: place, mask, value under the mask."""
 
 
-def _table(entries: dict[int, int], kind: type[np.generic] = np.uint8) -> npt.NDArray[Any]:
+def _words(text: bytes) -> Text:
+    parts = [(at, text[at : at + 8]) for at in range(0, len(text), 8)]
+    return [(at, np.uint64((1 << 8 * len(part)) - 1), np.uint64(int.from_bytes(part, "little"))) for at, part in parts]
+
+
+def _byte_table(entries: dict[int, int], kind: type[np.generic]) -> npt.NDArray[Any]:
     table = np.zeros(256, kind)
     for byte, value in entries.items():
         table[byte] = value
     return table
 
 
-def _words(text: bytes) -> list[tuple[int, np.uint64, np.uint64]]:
-    """`text` as words of eight bytes: place, mask, masked value."""
-    parts = [(at, text[at : at + 8]) for at in range(0, len(text), 8)]
-    return [(at, np.uint64((1 << 8 * len(part)) - 1), np.uint64(int.from_bytes(part, "little"))) for at, part in parts]
-
-
-_LEVEL_BY_FIRST = _table({ord(name[0]): code for name, code in LEVELS.items()})
-_LENGTH_BY_FIRST = _table({ord(name[0]): len(name) for name in LEVELS}, np.int64)
-_EVENT_WORDS = [(code, len(event), _words(f'{event}"'.encode())) for event, code in EVENTS.items()]
-_LEVEL_WORDS = [_words(level.encode()) for level in LEVELS]
+_OFTEN = (EventName.TRAINING_STEP, EventName.SUBPROCESS_STDOUT, EventName.SUBPROCESS_STDERR, EventName.LOG)
+_EVENT_WORDS = [
+    (EVENTS[event], len(event), _words(f'{event}"'.encode())) for event in sorted(EVENTS, key=lambda e: e not in _OFTEN)
+]
+_LEVEL_WORDS = [_words(level.encode())[0] for level in LEVELS]
+_LEVEL_BY_FIRST = _byte_table({ord(name[0]): code for name, code in LEVELS.items()}, np.uint8)
+_LENGTH_BY_FIRST = _byte_table({ord(name[0]): len(name) for name in LEVELS}, np.int64)
 _IS_FIGURED = np.isin(np.arange(256), list(FIGURED))
+_KEYS = {key: _words(key) for key in (SEQ_KEY, TS_KEY, LEVEL_KEY, EVENT_KEY, MSG_KEY, BODY, FIELDS)}
 
 
 class _Figures(msgspec.Struct, gc=False):
@@ -120,53 +128,56 @@ class _Scan:
             records[number] = (start, *scan_line(line, self._first_seq + number))
         return records
 
-    def _is(self, places: Places, words: list[tuple[int, np.uint64, np.uint64]]) -> npt.NDArray[np.bool_]:
-        """Where the text of `words` stands at the places."""
-        answer = np.ones(len(places), np.bool_)
-        for at, mask, value in words:
-            answer &= (self._word_at[places + at] & mask) == value
+    def _is(self, places: Places, text: Text) -> Flags:
+        """Where the text stands at the places."""
+        answer: Flags | None = None
+        for at, mask, value in text:
+            found = (self._word_at[places + at if at else places] & mask) == value
+            answer = found if answer is None else answer & found
+        assert answer is not None  # noqa: S101 - no text is empty
         return answer
 
-    def _behind(self, places: Places, text: bytes) -> Places:
-        """The places behind `text`; lines that do not have it there are not usual."""
-        self._usual &= self._is(places, _words(text))
-        return self._inside(places + len(text))
+    def _behind(self, places: Places, key: bytes) -> Places:
+        """The places behind `key`; lines that do not have it there are not usual."""
+        self._usual &= self._is(places, _KEYS[key])
+        return self._inside(places + len(key))
 
     def _inside(self, places: Places) -> Places:
         """No place beyond the data, whatever an unusual line made of it."""
-        return np.minimum(places, len(self._data))
+        return np.minimum(places, len(self._data), out=places)
 
     def _levels(self, records: Records) -> Places:
         """Set the levels; returns where the event's name begins."""
         seqs = np.arange(self._first_seq, self._first_seq + len(self._ends), dtype=np.int64)
         digits: Places = 1 + np.searchsorted(_POWERS, seqs, "right")
-        number_at = self._behind(self._starts, SEQ_KEY)
-        self._usual &= self._numbers(number_at, digits) == seqs
-        ts_at = self._behind(self._inside(number_at + digits), TS_KEY)
-        level_at = self._behind(self._inside(ts_at + TS_LENGTH), LEVEL_KEY)
-        first = self._bytes[level_at]
+        after_number = self._inside(self._behind(self._starts, SEQ_KEY) + digits)
+        self._usual &= self._number_before(after_number, digits) == seqs.view(np.uint64)
+        level_at = self._behind(self._inside(self._behind(after_number, TS_KEY) + TS_LENGTH), LEVEL_KEY)
+        word = self._word_at[level_at]
+        self._usual &= np.logical_or.reduce([(word & mask) == value for _, mask, value in _LEVEL_WORDS])
+        first = word.astype(np.uint8)
         records["level"] = _LEVEL_BY_FIRST[first]
-        self._usual &= np.logical_or.reduce([self._is(level_at, words) for words in _LEVEL_WORDS])
         return self._behind(self._inside(level_at + _LENGTH_BY_FIRST[first]), EVENT_KEY)
 
-    def _numbers(self, places: Places, digits: Places) -> Places:
-        """The numbers that are spelled with so many digits at the places."""
-        values = np.zeros(len(places), np.int64)
-        for place in range(int(digits.max())):
-            digit = self._bytes[self._inside(places + place)].astype(np.int64) - 48
-            values = np.where(place < digits, values * 10 + digit, values)
-        return values
+    def _number_before(self, places: Places, digits: Places) -> Words:
+        """The numbers of so many digits that end at the places, all digits at once (what is none gives nonsense)."""
+        self._usual &= digits <= _MOST_DIGITS
+        spare = (np.maximum(_MOST_DIGITS - digits, 0) * 8).view(np.uint64)
+        word = self._word_at[np.maximum(places - 8, 0)] - np.uint64(0x3030303030303030)
+        word = word >> spare << spare  # what stands before the number counts as zeros
+        word = (word * np.uint64(10) + (word >> np.uint64(8))) & np.uint64(0x00FF00FF00FF00FF)
+        word = (word * np.uint64(100) + (word >> np.uint64(16))) & np.uint64(0x0000FFFF0000FFFF)
+        return (word * np.uint64(10000) + (word >> np.uint64(32))) & np.uint64(0xFFFFFFFF)
 
     def _events(self, records: Records, event_at: Places) -> Places:
         """Set the events; returns where the message begins."""
         codes = np.zeros(len(event_at), np.uint8)
         lengths = np.zeros(len(event_at), np.int64)
         left = np.flatnonzero(self._usual)
-        for code, length, words in _EVENT_WORDS:
-            found = self._is(event_at[left], words)
-            if found.any():
-                codes[left[found]], lengths[left[found]] = code, length
-                left = left[~found]
+        for code, length, text in _EVENT_WORDS:
+            found = self._is(event_at[left], text)
+            codes[left[found]], lengths[left[found]] = code, length
+            left = left[~found]
             if not len(left):
                 break
         self._usual[left] = False
@@ -186,7 +197,7 @@ class _Scan:
         sample = int(body[self._usual.argmax()])
         distance = max(0, self._data.find(FIELDS, sample) - sample)
         fields = self._inside(body + distance)
-        self._look_for(FIELDS, fields, np.flatnonzero(~self._is(fields, _words(FIELDS)) & self._usual), body)
+        self._look_for(FIELDS, fields, np.flatnonzero(~self._is(fields, _KEYS[FIELDS]) & self._usual), body)
         self._behind(fields, FIELDS)
         return fields
 

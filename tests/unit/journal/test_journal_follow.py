@@ -22,7 +22,7 @@ from isengard.events.models import EventName
 from isengard.journal import JournalCursor, JournalReader
 from isengard.journal.follow import follow, follow_blocking
 from isengard.journal.notify import BlockingWatch, Watch, watch
-from standins.journals import line, new_job, put, writer
+from standins.journals import line, new_job, put, until, writer
 
 TESTS = str(Path(__file__).parents[2])
 WRITE_ON_COMMAND = (
@@ -119,6 +119,7 @@ class TestCursor:
     def test_it_finds_any_place_of_a_long_journal(self, paths: JobPaths, spoil: bytes | None) -> None:
         put(paths, [line(seq, "log", "x" * (seq % 50)) for seq in range(1, 6001)])
         JournalReader(paths).last_seq()
+        until(paths.index.exists, "an index file")
         if spoil is not None:
             paths.index.write_bytes(spoil)
         for after in (0, 1, 255, 256, 3000, 5998, 5999, 6000):
