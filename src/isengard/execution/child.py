@@ -51,6 +51,11 @@ class Child:
         return await asyncio.to_thread(self._popen.wait)
 
     @property
+    def has_ended(self) -> bool:
+        """Whether it is gone and waited for: its process id may belong to somebody else by now."""
+        return self._popen.returncode is not None
+
+    @property
     def printed_stack(self) -> Traceback | None:
         """The last traceback on its output, stderr before stdout."""
         found = (reader.lines.tracebacks.last for reader in reversed(self.readers))

@@ -51,8 +51,10 @@ class Followers:
         """Follow until cancelled."""
         next_tick = time.monotonic() + TICK_S
         while True:
+            # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with a nudge.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._nudged.wait(), max(0.0, next_tick - time.monotonic()))
+                async with asyncio.timeout(max(0.0, next_tick - time.monotonic())):
+                    await self._nudged.wait()
             self._nudged.clear()
             self._obey_inbox()
             self.read_spool()

@@ -186,7 +186,7 @@ class Run:
 
     def _insist(self) -> None:
         markers.ask(self._paths, "stop")
-        if self._child is not None and self._ending is None:
+        if self._child is not None and not self._child.has_ended and self._ending is None:
             self._ending = asyncio.create_task(self._child.end(self._recorder, self._spec.grace_period_s))
 
     async def _leave_nothing_alive(self) -> None:

@@ -1,0 +1,34 @@
+"""What a runner listens to can be told to end at any moment, also in the one in which something arrives."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from isengard.core.paths import DataDir
+from isengard.execution.followers import Followers
+from isengard.execution.outbox import Outbox
+from isengard.execution.recorder import Recorder
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_cancellation_that_comes_together_with_a_nudge_is_not_lost(tmp_path: Path, turns: int) -> None:
+    paths = DataDir(tmp_path).job("train-followed")
+    paths.make()
+    nudged = asyncio.Event()
+    outbox = cast(Outbox, None)  # neither spool nor inbox holds anything to write
+    recorder = Recorder(outbox, paths, attempt=1, steps_total=1)
+    task = asyncio.create_task(Followers(paths, recorder, nudged, lambda message: None).run())
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    nudged.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+
+    await asyncio.wait([task], timeout=5)
+    assert task.cancelled()
