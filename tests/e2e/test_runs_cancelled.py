@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from isengard.core.errors import Conflict
 from isengard.execution import control
 from isengard.jobs.models import JobStatus
-from standins.workbench import Workbench
+from standins.workbench import Workbench, workbench
 
 TERMINAL = {"job.completed", "job.failed", "job.cancelled"}
 
@@ -53,7 +55,15 @@ def test_a_training_that_is_cancelled_saves_and_stops(bench: Workbench) -> None:
     assert bench.entries(training)[-1].fields["step"] == last_step
 
 
-def test_a_trainer_that_ignores_every_request_is_killed_with_all_it_started(bench: Workbench) -> None:
+@pytest.fixture
+def hasty_bench(tmp_path: Path) -> Iterator[Workbench]:
+    """A workbench where a trainer has half a second to stop."""
+    with workbench(tmp_path / "data", grace_period_s=0.5) as made:
+        yield made
+
+
+def test_a_trainer_that_ignores_every_request_is_killed_with_all_it_started(hasty_bench: Workbench) -> None:
+    bench = hasty_bench
     bench.start_worker()
     job = bench.submit(fail_mode="stubborn", fail_at_step=2)
     bench.wait_for_event(job, "training.step")

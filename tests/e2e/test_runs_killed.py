@@ -129,7 +129,7 @@ def test_a_worker_told_to_end_leaves_runs_running_and_says_so(bench: Workbench) 
 
     worker.terminate()
 
-    assert worker.wait(timeout=20) == 0
+    assert worker.wait(timeout=60) == 0
     assert bench.store.workers() == []
     assert runner_lock.is_held(bench.paths(job))
     assert job.id in bench.service_log()[-1]["msg"]
@@ -141,7 +141,7 @@ def test_a_second_worker_is_refused_while_the_first_lives_and_takes_over_when_it
     bench.wait_for_event(job, "training.step", count=2)
 
     second = bench.start_worker()
-    assert second.wait(timeout=30) == 2
+    assert second.wait(timeout=60) == 2
     assert second.stderr is not None
     assert f"(process {first.pid} on " in second.stderr.read().decode()
 
@@ -150,7 +150,7 @@ def test_a_second_worker_is_refused_while_the_first_lives_and_takes_over_when_it
     bench.wait_for_event(job, "job.adopted")
     first.send_signal(signal.SIGCONT)
 
-    assert first.wait(timeout=30) == 0
+    assert first.wait(timeout=60) == 0
     assert runner_lock.is_held(bench.paths(job)), "the fenced worker ended a run that is not its any more"
     assert bench.events(job).count("job.started") == 1
     control.cancel(bench.settings, bench.store, job.id)

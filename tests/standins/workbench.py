@@ -47,7 +47,7 @@ class Workbench:
     """One data folder and what runs on it."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
-        self.settings = Settings(data_dir=folder, **{"lease_s": 2.0, "grace_period_s": 0.5, **settings})
+        self.settings = Settings(data_dir=folder, **{"lease_s": 5.0, "grace_period_s": 20.0, **settings})
         self.settings.paths.prepare()
         self.store: Store = open_store(self.settings)
         self.character = add_character(self.store)
