@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.client
 import io
 import os
+import socket
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,6 +17,7 @@ from isengard.events.models import EventName
 from isengard.jobs.models import JobStatus
 from isengard.jobs.store import open_store
 from standins.api_server import ApiServer, png
+from standins.workbench import eventually
 
 
 @pytest.fixture
@@ -168,3 +171,23 @@ def test_the_bundle_is_a_whole_zip_with_what_was_promised(client: httpx.Client, 
     assert {f"{rich_job}/service_logs/{name}.log" for name in ("api", "worker")} <= names
     assert f"{rich_job}/samples/step_000050_0.png" in names
     assert not any("link.png" in name or "out.safetensors" in name for name in names)
+
+
+def test_an_upload_is_spooled_in_the_data_folder_and_not_in_memory(
+    api: ApiServer, client: httpx.Client, character: dict[str, Any]
+) -> None:
+    head = (
+        f"POST /api/characters/{character['id']}/images HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        "Content-Type: multipart/form-data; boundary=xx\r\nContent-Length: 90000000\r\n\r\n"
+        '--xx\r\nContent-Disposition: form-data; name="files"; filename="big.zip"\r\n\r\n'
+    )
+    with socket.create_connection(("127.0.0.1", api.port)) as connection:
+        connection.sendall(head.encode() + b"PK" * 4_000_000)
+
+        def spooled() -> list[str]:
+            open_files = [os.readlink(path) for path in Path(f"/proc/{api.process.pid}/fd").iterdir()]
+            return [path for path in open_files if path.startswith(str(api.settings.data_dir / "run" / "spool"))]
+
+        eventually(spooled, "the upload being on the disk")
+    eventually(lambda: not spooled(), "the spool being gone with its client")
+    assert client.get(f"/api/characters/{character['id']}").json()["image_count"] == 1

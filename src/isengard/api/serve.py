@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -32,12 +34,22 @@ def serve(settings: Settings, listener: socket.socket, *, ready: Callable[[], No
     Raises:
         StartupError: The data folder or the database cannot be used.
     """
+    _spool_uploads_in(settings.paths.run / "spool")
     app = create_app(settings)
     server = ApiServer(app, ready or _nothing)
     try:
         server.run(sockets=[listener])
     except SystemExit:  # uvicorn's way to say that the lifespan did not begin
         raise app.state.startup_error or StartupError("the API could not start; its service log says why") from None
+
+
+def _spool_uploads_in(folder: Path) -> None:
+    """Have uploads spooled in the data folder: ``/tmp`` is memory on many systems. The files have no name there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartupError(f"the folder {folder} cannot be made: {error.strerror}", field="data_dir") from error
+    tempfile.tempdir = str(folder)
 
 
 def _nothing() -> None:
