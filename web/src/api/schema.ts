@@ -392,6 +392,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/share": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a share link
+         * @description A link that shows this one job, read-only, until it is over or the server's signing key is replaced.
+         */
+        post: operations["share"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/stream": {
         parameters: {
             query?: never;
@@ -574,6 +594,26 @@ export interface paths {
          * @description Checks a training request and its dataset without queueing anything.
          */
         post: operations["preflight"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/whoami": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who the server takes you for
+         * @description Name and role behind the request's token, session or share link.
+         */
+        get: operations["whoami"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1386,8 +1426,11 @@ export interface components {
              * Format: date-time
              */
             timestamp: string;
-            /** Value */
-            value: number;
+            /**
+             * Value
+             * @description Null where the training reported something that is not a number.
+             */
+            value: number | null;
         };
         /**
          * Metrics
@@ -1663,6 +1706,32 @@ export interface components {
             kind: "sample" | "save";
         };
         /**
+         * Share
+         * @description A link that shows one job to whoever has it.
+         */
+        Share: {
+            /** Expires In S */
+            expires_in_s: number;
+            /**
+             * Url
+             * @description Address on this server.
+             * @example /share/v1.eyJqb2I.c2ln
+             */
+            url: string;
+        };
+        /**
+         * ShareRequest
+         * @description How long a share link is good for.
+         */
+        ShareRequest: {
+            /**
+             * Expires In S
+             * @description Seconds until the link is over.
+             * @default 604800
+             */
+            expires_in_s: number;
+        };
+        /**
          * SnapshotFrame
          * @description The first frame of a new connection: the job as it stands; what follows comes after the line `id`.
          */
@@ -1899,6 +1968,24 @@ export interface components {
             total_images: number;
             /** Uploaded */
             uploaded: components["schemas"]["ImageView"][];
+        };
+        /**
+         * Whoami
+         * @description Who the server takes the caller for.
+         */
+        Whoami: {
+            /**
+             * Job Id
+             * @description The one job a share link shows.
+             */
+            job_id?: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Role
+             * @example operator
+             */
+            role: string;
         };
     };
     responses: never;
@@ -3279,6 +3366,74 @@ export interface operations {
             };
         };
     };
+    share: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ShareRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Share"];
+                };
+            };
+            /** @description No such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "no job has the id 'train-0123456789ab'"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "job train-0123456789ab is completed; it cannot become cancelling"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not acceptable; the detail names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "config.steps: input should be greater than or equal to 1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     stream_job: {
         parameters: {
             query?: {
@@ -3916,6 +4071,26 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    whoami: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Whoami"];
                 };
             };
         };
