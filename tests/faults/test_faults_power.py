@@ -191,8 +191,9 @@ def _mended(folder: Path, confirmed: dict[str, str]) -> set[str]:
     try:
         _mend(settings, store)
         for job_id, status in confirmed.items():
-            job = store.get_job(job_id)
-            lines = whole_journal(settings.paths.job(job_id).journal)
+            job, paths = store.get_job(job_id), settings.paths.job(job_id)
+            with JournalWriter.open(paths, service="worker", redactor=Redactor(), correlation_id="c"):
+                lines = whole_journal(paths.journal)  # what was torn is set aside by whoever writes next
             if JobStatus(status).is_terminal:
                 assert job.status == status, f"{job_id} was {status}, the store says {job.status}"
                 check_end(lines, status)
