@@ -84,7 +84,7 @@ export function partsOf(points: readonly MetricPoint[]): Part[] {
     if (!part)
       parts.set(point.attempt, (part = { attempt: point.attempt, steps: [], values: [], times: [] }));
     part.steps.push(point.step);
-    part.values.push(point.value);
+    part.values.push(point.value ?? Number.NaN); // a loss that was not a number is a gap
     part.times.push(Date.parse(point.timestamp));
   }
   return [...parts.values()].sort((a, b) => a.attempt - b.attempt);

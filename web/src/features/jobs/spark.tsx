@@ -24,7 +24,7 @@ export function Spark({ job }: { job: Job }) {
   useEffect(() => {
     const points = data?.series["loss"];
     if (!points) return;
-    const whole = points.filter((point) => Number.isFinite(point.value));
+    const whole = points.flatMap(({ step, value }) => (value === null ? [] : [{ step, value }]));
     hub.seedSpark(job.id, { steps: whole.map((p) => p.step), values: whole.map((p) => p.value) });
   }, [data, hub, job.id]);
   const read = useCallback((from: LiveHub) => from.sparks.get(job.id), [job.id]);
