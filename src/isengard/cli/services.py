@@ -9,6 +9,7 @@ import typer
 
 from isengard.cli import lifeline, listener
 from isengard.cli.options import DataDirOption
+from isengard.cli.terminal import say
 from isengard.core.settings import load
 
 _Lifeline = Annotated[int | None, typer.Option("--lifeline", hidden=True, help="End when this pipe closes.")]
@@ -40,7 +41,12 @@ def api(
     gc.disable()
     from isengard.api.serve import serve
 
-    serve(settings, socket, ready=_settle)
+    def answered() -> None:
+        _settle()
+        if descriptor is None:  # nobody above says it
+            say(f"Isengard's API is at {listener.url_of(socket)}  (Ctrl-C ends it)")
+
+    serve(settings, socket, ready=answered)
 
 
 def worker(data_dir: DataDirOption = None, pipe: _Lifeline = None) -> None:
