@@ -105,7 +105,8 @@ class Page:
     def _answer(self, scope: Scope) -> Response:
         path, headers = scope["path"], Headers(scope=scope)
         asset = self._assets.get(path)
-        is_navigation = "text/html" in headers.get("accept", "") and not path.startswith(API_PREFIXES)
+        asks_for_page = "text/html" in headers.get("accept", "") or path == "/"  # nothing else lies at the root
+        is_navigation = asks_for_page and not path.startswith(API_PREFIXES)
         if asset is None and not is_navigation:
             raise HTTPException(404)
         if scope["method"] not in ("GET", "HEAD"):
