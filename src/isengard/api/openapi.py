@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from isengard import __version__
 from isengard.api.router import api_router
+from isengard.api.schemas.common import problems
 from isengard.api.schemas.stream import FRAMES
 
 router = APIRouter()
@@ -48,18 +49,27 @@ def _with_frames(openapi: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_problems(openapi: dict[str, Any]) -> dict[str, Any]:
-    """`openapi` with our one form of error where FastAPI would document its own."""
+    """`openapi` with our one form of error where FastAPI would document its own, and what every body is checked for."""
     for path in openapi["paths"].values():
         for operation in path.values():
-            refused = operation["responses"].get("422")
-            if refused and "HTTPValidationError" in str(refused):
-                operation["responses"]["422"] = {
-                    "description": "A value is not acceptable; the detail names it.",
-                    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-                }
+            answers = operation["responses"]
+            if "HTTPValidationError" in str(answers.get("422")):
+                answers["422"] = _described(422)
+            if "requestBody" in operation:
+                answers.setdefault("413", _described(413))
+                if "application/json" in operation["requestBody"]["content"]:
+                    answers.setdefault("400", _described(400))
+            operation["responses"] = dict(sorted(answers.items()))
     for unused in ("HTTPValidationError", "ValidationError"):
         openapi["components"]["schemas"].pop(unused, None)
     return openapi
+
+
+def _described(status: int) -> dict[str, Any]:
+    described = problems(status)[status]
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    content = {"application/json": {**schema, **described["content"]["application/json"]}}
+    return {"description": described["description"], "content": content}
 
 
 @router.get("/openapi.json", include_in_schema=False)
