@@ -71,7 +71,8 @@ def test_neither_parameters_nor_availability_import_what_is_heavy(tmp_path: Path
     code = (
         "import sys; from isengard.trainers.diffusers.trainer import DiffusersTrainer, PACKAGES;"
         "from isengard.core.settings import Settings; from pathlib import Path;"
-        "t = DiffusersTrainer(); t.parameters.model_json_schema(); t.availability(Settings(data_dir=Path(sys.argv[1])));"
+        "trainer = DiffusersTrainer(); trainer.parameters.model_json_schema();"
+        "trainer.availability(Settings(data_dir=Path(sys.argv[1])));"
         "print([name for name in PACKAGES if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)

@@ -183,7 +183,7 @@ def test_a_loss_that_stays_nan_is_reported_and_ends_the_training(make: Callable[
     assert type(caught.value).__name__ == "LossNotFinite"
     steps = broken.reports("training.step")
     assert [step["level"] for step in steps] == ["WARN"] * 5
-    assert [step["msg"] for step in steps][0] == "the loss of step 1 is nan"
+    assert steps[0]["msg"] == "the loss of step 1 is nan"
     assert all("loss" not in step["fields"] for step in steps)
 
 
@@ -235,16 +235,17 @@ def _losses(bench: Bench) -> list[float]:
 
 def _stop_after(bench: Bench, steps: int) -> None:
     """Train until the runner asks for a stop, which it does while step number `steps` is reported."""
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(TrainingStopped):
-        report = TrainingRun.step
+    report = TrainingRun.step
 
-        def step(run: TrainingRun, number: int, **figures: Any) -> None:
-            report(run, number, **figures)
-            if number == steps:
-                (bench.root / "requests" / "stop").touch()
+    def step(run: TrainingRun, number: int, **figures: Any) -> None:
+        report(run, number, **figures)
+        if number == steps:
+            (bench.root / "requests" / "stop").touch()
 
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TrainingRun, "step", step)
-        bench.train()
+        with pytest.raises(TrainingStopped):
+            bench.train()
     (bench.root / "requests" / "stop").unlink()
 
 
