@@ -24,7 +24,9 @@ export function LinkStateMark({ compact, className }: { compact?: boolean; class
         className={cn("size-2 rounded-full", link === "live" ? "bg-signal" : "bg-warn animate-breathe")}
         aria-hidden
       />
-      <span className={cn(compact && !lost && "sr-only")}>{S.link[link]}</span>
+      <span className={cn(compact && lost && "md:text-[0.625rem]", compact && !lost && "sr-only")}>
+        {S.link[link]}
+      </span>
     </span>
   );
 }

@@ -10,6 +10,7 @@ import { PageHeader } from "@/components/ui/page";
 import { Empty, Failed, Loading } from "@/components/ui/states";
 import { S } from "@/strings";
 import { NewCharacterDialog } from "./new-character";
+import { Picture } from "@/components/ui/picture";
 
 const FACES = 4;
 
@@ -56,7 +57,7 @@ function Card({ character, images }: { character: Character; images: readonly Ch
     <li className="panel relative flex flex-col overflow-hidden hover:border-edge">
       <div className="grid h-28 grid-cols-4 bg-sunken">
         {images.slice(0, FACES).map((image) => (
-          <img
+          <Picture
             key={image.filename}
             src={image.url}
             alt=""

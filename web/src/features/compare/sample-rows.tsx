@@ -8,6 +8,7 @@ import { count, shortId } from "@/lib/format";
 import { S } from "@/strings";
 import { promptsOf, sampleAt, sampleSteps } from "./select";
 import { Swatch } from "./swatch";
+import { Picture } from "@/components/ui/picture";
 
 interface SampleRowsProps {
   jobs: readonly Job[];
@@ -74,7 +75,7 @@ export function SampleRows({ jobs, artifacts, step, onStep }: SampleRowsProps) {
             <li key={job.id} className="min-w-0">
               <div className="grid aspect-square place-items-center overflow-hidden rounded-md bg-sunken">
                 {sample ? (
-                  <img
+                  <Picture
                     src={sample.url}
                     alt={`${nameOf(job)}: ${prompt}, ${S.samples.step(count(sample.step))}`}
                     className="size-full object-contain"

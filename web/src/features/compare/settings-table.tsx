@@ -30,7 +30,8 @@ export function SettingsTable({ jobs }: { jobs: readonly Job[] }) {
         </label>
       }
     >
-      <div className="overflow-x-auto" tabIndex={-1}>
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls must be reachable by keyboard */}
+      <div role="region" aria-label={S.compare.settings} className="overflow-x-auto" tabIndex={0}>
         <table className="w-full text-left">
           <thead>
             <tr className="border-b">

@@ -84,7 +84,7 @@ function TraceRow({
             <button
               type="button"
               onClick={onOpen}
-              className="w-full truncate text-left underline-offset-2 hover:underline"
+              className="min-h-6 w-full truncate text-left underline-offset-2 hover:underline"
             >
               <AnsiText text={entry.message || entry.event} />
             </button>

@@ -12,7 +12,7 @@ import { S } from "@/strings";
 function Strip() {
   const tiles = [0.08, 0.2, 0.42, 0.7, 1];
   return (
-    <svg viewBox="0 0 360 72" className="w-full max-w-md text-signal" aria-hidden>
+    <svg viewBox="0 0 362 72" className="w-full max-w-md text-signal" aria-hidden>
       {tiles.map((clear, index) => (
         <g key={clear} transform={`translate(${index * 73} 0)`}>
           <rect width="68" height="68" x="1" y="1" rx="8" className="fill-raised stroke-line" />

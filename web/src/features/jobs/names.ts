@@ -3,9 +3,15 @@ import { useCallback, useMemo } from "react";
 import { charactersQuery } from "@/api/queries";
 import type { Job } from "@/api/types";
 
-/** Gives a job's name: its character's, or the character's id while that is not known. */
+/** Shown until the characters are known. */
+const UNKNOWN = "…";
+
+/** Gives a job's name: its character's, or the id of a character that is no more. */
 export function useJobName(): (job: Pick<Job, "character_id">) => string {
   const { data } = useQuery(charactersQuery);
   const names = useMemo(() => new Map(data?.characters.map((each) => [each.id, each.name])), [data]);
-  return useCallback((job) => names.get(job.character_id) ?? job.character_id, [names]);
+  return useCallback(
+    (job) => (data ? (names.get(job.character_id) ?? job.character_id) : UNKNOWN),
+    [names, data],
+  );
 }

@@ -11,6 +11,7 @@ import { Failed, Loading } from "@/components/ui/states";
 import { cn } from "@/lib/cn";
 import { bytes } from "@/lib/format";
 import { S } from "@/strings";
+import { Picture } from "@/components/ui/picture";
 
 const hasCaption = (image: CharacterImage) => Boolean(image.caption?.trim());
 
@@ -71,7 +72,7 @@ function Tile({ characterId, image }: { characterId: string; image: CharacterIma
         remove.isPending && "opacity-40",
       )}
     >
-      <img
+      <Picture
         src={image.url}
         alt={text || image.filename}
         width={image.width}

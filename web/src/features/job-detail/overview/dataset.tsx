@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { imagesQuery } from "@/api/queries";
 import { S } from "@/strings";
+import { Picture } from "@/components/ui/picture";
 
 const MOST = 12;
 
@@ -14,7 +15,7 @@ export function Dataset({ characterId }: { characterId: string }) {
       <ul className="grid grid-cols-6 gap-1 sm:grid-cols-4 xl:grid-cols-6">
         {data.images.slice(0, MOST).map((image) => (
           <li key={image.filename}>
-            <img
+            <Picture
               src={image.url}
               alt={image.caption ?? image.filename}
               title={image.caption ?? image.filename}

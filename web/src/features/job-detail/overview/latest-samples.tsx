@@ -5,6 +5,7 @@ import { count } from "@/lib/format";
 import { S } from "@/strings";
 import { useMoment } from "../moment";
 import { Section } from "@/components/ui/panel";
+import { Picture } from "@/components/ui/picture";
 
 const MOST = 8;
 
@@ -33,7 +34,7 @@ export function LatestSamples({ artifacts }: { artifacts: readonly Artifact[] })
               className="block w-full text-left"
               onClick={() => goTo("samples", sample.step === null ? {} : { step: sample.step })}
             >
-              <img
+              <Picture
                 src={sample.url}
                 alt={sample.prompt ?? sample.name}
                 decoding="async"

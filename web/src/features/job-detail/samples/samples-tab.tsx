@@ -13,6 +13,7 @@ import { useMoment } from "../moment";
 import { columnAt, matrixOf, type Column, type Matrix } from "./matrix";
 import { Stage } from "./stage";
 import { Viewer } from "./viewer";
+import { Picture } from "@/components/ui/picture";
 
 const SIZES = { S: 96, M: 144, L: 208 } as const;
 type Size = keyof typeof SIZES;
@@ -222,7 +223,7 @@ function Cell({
       )}
       style={style}
     >
-      <img
+      <Picture
         src={sample.url}
         alt=""
         loading="lazy"

@@ -11,6 +11,7 @@ import type { Matrix } from "./matrix";
 import { usePlayer } from "./player";
 import { stepName } from "./samples-tab";
 import { Wipe } from "./wipe";
+import { Picture } from "@/components/ui/picture";
 
 const MOST = 6;
 
@@ -97,7 +98,7 @@ export function Stage({ jobId, matrix, artifacts, column, onColumn, onOpen }: St
                   className="block aspect-square w-full overflow-hidden rounded-md bg-sunken"
                 >
                   {sample && (
-                    <img
+                    <Picture
                       src={sample.url}
                       alt={row.prompt ?? sample.name}
                       className="size-full object-contain"

@@ -11,6 +11,7 @@ import { KeepButton } from "./keep-button";
 import type { Matrix } from "./matrix";
 import { usePlayer } from "./player";
 import { stepName } from "./samples-tab";
+import { Picture } from "@/components/ui/picture";
 
 const SWIPE = 45;
 
@@ -82,7 +83,7 @@ export function Viewer({ jobId, matrix, artifacts, row, column, onMove, onClose 
           </div>
           <div className="relative min-h-0 flex-1 touch-none px-2 md:px-14" {...swipe}>
             {sample ? (
-              <img
+              <Picture
                 src={sample.url}
                 alt={`${prompt}, ${stepName(columns[column])}`}
                 draggable={false}
@@ -126,7 +127,9 @@ export function Viewer({ jobId, matrix, artifacts, row, column, onMove, onClose 
                       index === column && "opacity-100 ring-2 ring-signal",
                     )}
                   >
-                    {cell && <img src={cell.url} alt="" loading="lazy" className="size-full object-cover" />}
+                    {cell && (
+                      <Picture src={cell.url} alt="" loading="lazy" className="size-full object-cover" />
+                    )}
                   </button>
                 </li>
               ))}

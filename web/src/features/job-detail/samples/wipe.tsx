@@ -2,6 +2,7 @@
 import { useId, useState } from "react";
 import type { Artifact } from "@/api/types";
 import { S } from "@/strings";
+import { Picture } from "@/components/ui/picture";
 
 export function Wipe({
   left,
@@ -21,13 +22,13 @@ export function Wipe({
       className="relative aspect-square w-full overflow-hidden rounded-md bg-sunken select-none"
       data-wipe={share}
     >
-      <img
+      <Picture
         src={right.url}
         alt={`${right.prompt ?? ""} ${rightName}`}
         className="absolute inset-0 size-full object-contain"
         draggable={false}
       />
-      <img
+      <Picture
         src={left.url}
         alt={`${left.prompt ?? ""} ${leftName}`}
         className="absolute inset-0 size-full object-contain"

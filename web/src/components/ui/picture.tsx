@@ -1,0 +1,27 @@
+/** An image that is tried again when the connection comes back: a server's restart leaves no broken pictures. */
+import { useState, type ComponentProps } from "react";
+import type { LiveHub } from "@/api/live/hub";
+import { useLive } from "@/api/live/react";
+import { cn } from "@/lib/cn";
+
+const readLink = (hub: LiveHub) => hub.link;
+
+export function Picture({ alt, className, ...props }: ComponentProps<"img"> & { alt: string }) {
+  const link = useLive(readLink);
+  const [failed, setFailed] = useState(false);
+  return (
+    <img
+      // A new key is a new element, which asks anew.
+      key={failed ? link : "shown"}
+      alt={alt}
+      onError={() => setFailed(true)}
+      onLoad={() => setFailed(false)}
+      className={cn(
+        "overflow-hidden text-2xs text-ink-3",
+        failed && link === "reconnecting" && "text-transparent",
+        className,
+      )}
+      {...props}
+    />
+  );
+}
