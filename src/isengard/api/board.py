@@ -18,6 +18,9 @@ import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
 
+import orjson
+
+from isengard.api.frames import sse_frame
 from isengard.api.rounds import Rounds
 from isengard.api.subscribers import Subscriber, Subscribers
 from isengard.api.views import job_view
@@ -33,12 +36,14 @@ from isengard.journal.readers import JournalReaders
 _log = logging.getLogger(__name__)
 
 QUIET_S = 0.25
-"""A job's steps are shown at most this often."""
+QUIET_PER_CLIENT_S = 0.001
+"""A job's steps are shown at most every `QUIET_S`, and less often the more clients would be sent them."""
 ENDED_KEPT = 500
 """So many jobs that ended or went are remembered for clients that come back."""
 _PAGE = 1000
 _SCAN_GAP_S = 0.2
 _ROW_LAG_S = 1.0
+_SHARED_UPDATES = 32
 
 
 @dataclass(slots=True)
@@ -48,6 +53,7 @@ class Tile:
     Attributes:
         number: Of its newest change.
         data: Its state as JSON; empty once it is deleted.
+        frame: Its newest change, ready to be sent.
     """
 
     job_id: str
@@ -55,6 +61,7 @@ class Tile:
     fold: JobFold | None = None
     number: int = 0
     data: bytes = b""
+    frame: bytes = b""
     follower: asyncio.Task[None] | None = None
     shown_at: float = float("-inf")
     due: asyncio.TimerHandle | None = None
@@ -65,12 +72,25 @@ class Tile:
         """Whether its journal says that it has ended; its row follows a moment later."""
         return self.fold is not None and self.fold.terminal_seq is not None
 
+    @property
+    def is_active(self) -> bool:
+        """Whether something is still to happen."""
+        return bool(self.data) and self.follower is not None and not self.is_over
+
     def stop(self) -> None:
         """No longer follow the job."""
         for handle in (self.follower, self.due):
             if handle is not None:
                 handle.cancel()
         self.follower = self.due = None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Changes as one piece of frames, and the number of the newest of them."""
+
+    frames: bytes
+    number: int
 
 
 class Board:
@@ -86,9 +106,11 @@ class Board:
         self._paths = paths
         self._readers = readers
         self._store = store
+        self._subscribers = subscribers
         self._rounds = Rounds(subscribers)
         self._loop: asyncio.AbstractEventLoop
         self._tiles: OrderedDict[str, Tile] = OrderedDict()  # the newest change last
+        self._updates: dict[int, Update] = {}
         self._scan_wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.run_id = secrets.token_hex(4)
@@ -122,15 +144,37 @@ class Board:
         """Show that a job was deleted. Safe from any thread."""
         self._loop.call_soon_threadsafe(self._remove, job_id)
 
+    @property
+    def _quiet_s(self) -> float:
+        return QUIET_S + QUIET_PER_CLIENT_S * len(self._subscribers)
+
     async def wait(self, subscriber: Subscriber) -> bool:
         """Sleep until there is a change, or a sign of life is due: then True."""
         return await self._rounds.wait(subscriber)
 
-    def active(self) -> list[Tile]:
-        """The jobs that are not over, the newest change last."""
-        return [tile for tile in self._tiles.values() if tile.data and tile.follower and not tile.is_over]
+    def after(self, number: int) -> Update | None:
+        """What has changed since, as one piece that all clients at the same place share; None if nothing has.
 
-    def changed_after(self, number: int) -> list[Tile]:
+        To a client that stands before what was forgotten it is a snapshot.
+        """
+        if number >= self.number:
+            return None
+        if number < self.forgotten:
+            return Update(self.snapshot(), self.number)
+        update = self._updates.get(number)
+        if update is None:
+            frames = b"".join(tile.frame for tile in self._changed_after(number))
+            update = Update(frames, self.number)
+            if len(self._updates) < _SHARED_UPDATES:  # clients that lag each stand elsewhere; theirs are not shared
+                self._updates[number] = update
+        return update
+
+    def snapshot(self) -> bytes:
+        """All jobs that are not over as one frame."""
+        jobs = b",".join(tile.data for tile in self._tiles.values() if tile.is_active)
+        return sse_frame(f"{self.run_id}-{self.number}", "snapshot", b'{"jobs":[%s]}' % jobs)
+
+    def _changed_after(self, number: int) -> list[Tile]:
         """The jobs whose newest change has a higher number, in the order of these."""
         newer: list[Tile] = []
         for tile in reversed(self._tiles.values()):
@@ -227,11 +271,11 @@ class Board:
         headline = (tile.job.status, fold.status, fold.stage, fold.attempt)
         if tile.is_over:
             self._scan_wanted.set()
-        if headline != tile.headline or loop.time() - tile.shown_at >= QUIET_S:
+        if headline != tile.headline or loop.time() - tile.shown_at >= self._quiet_s:
             tile.headline = headline
             self._show(tile)
         elif tile.due is None:
-            tile.due = loop.call_at(tile.shown_at + QUIET_S, self._show, tile)
+            tile.due = loop.call_at(tile.shown_at + self._quiet_s, self._show, tile)
 
     def _show(self, tile: Tile) -> None:
         if tile.due is not None:
@@ -248,6 +292,9 @@ class Board:
         """Give the job's state the next number and wake whoever waits."""
         self.number += 1
         tile.number = self.number
+        event, data = ("job", tile.data) if tile.data else ("removed", orjson.dumps({"id": tile.job_id}))
+        tile.frame = sse_frame(f"{self.run_id}-{self.number}", event, data)
+        self._updates.clear()
         tile.shown_at = self._loop.time()
         self._tiles.move_to_end(tile.job_id)
         self._rounds.announce()

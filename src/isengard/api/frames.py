@@ -54,9 +54,14 @@ class Frame:
         return f'{{"id":"{self.seq}","event":"{self.kind}","data":{data}}}'
 
 
+def sse_frame(frame_id: int | str, event: str, data: bytes) -> bytes:
+    """A server-sent event around ready-made `data`, which holds no line break."""
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(frame_id).encode(), event.encode(), data)
+
+
 def frame(seq: int, kind: str, data: bytes, *, is_last: bool = False) -> Frame:
     """A frame around ready-made `data`."""
-    return Frame(seq, kind, b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, kind.encode(), data), is_last)
+    return Frame(seq, kind, sse_frame(seq, kind, data), is_last)
 
 
 def frame_of(entry: Entry, terminal_seq: int | None) -> Frame:

@@ -28,11 +28,10 @@ import asyncio
 import re
 from contextlib import ExitStack
 
-import orjson
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
-from isengard.api.board import Board, Tile
+from isengard.api.board import Board
 from isengard.api.services import Services
 from isengard.api.stream import HEARTBEAT, RETRY_MS, SSE_HEADERS, watch_for_disconnect
 from isengard.api.subscribers import Subscriber
@@ -43,24 +42,12 @@ _ID = re.compile(r"([0-9a-f]{8})-([0-9]{1,18})")
 
 def parse_id(text: str | None) -> tuple[str, int] | None:
     """Run and number of an event id; None for none. Raises `InvalidInput`."""
-    if text is None:
+    if not text:
         return None
     match = _ID.fullmatch(text)
     if match is None:
         raise InvalidInput(f"{text[:40]!r} is not an id of this stream", field="Last-Event-ID")
     return match[1], int(match[2])
-
-
-def frame_of(run_id: str, tile: Tile) -> bytes:
-    """The newest change of one job as a frame."""
-    event, data = (b"job", tile.data) if tile.data else (b"removed", orjson.dumps({"id": tile.job_id}))
-    return b"id: %s-%d\nevent: %s\ndata: %s\n\n" % (run_id.encode(), tile.number, event, data)
-
-
-def snapshot_of(board: Board) -> bytes:
-    """All jobs that are not over as one frame."""
-    jobs = b",".join(tile.data for tile in board.active())
-    return b'id: %s-%d\nevent: snapshot\ndata: {"jobs":[%s]}\n\n' % (board.run_id.encode(), board.number, jobs)
 
 
 class JobsStream(Response):
@@ -96,14 +83,14 @@ class JobsStream(Response):
             subscriber.position = number
             return retry
         subscriber.position = board.number
-        return retry + snapshot_of(board)
+        return retry + board.snapshot()
 
     async def _pump(self, board: Board, subscriber: Subscriber, send: Send) -> None:
         while not subscriber.gone:
-            changed = board.changed_after(subscriber.position)
-            if changed:
-                body = b"".join(frame_of(board.run_id, tile) for tile in changed)
-                subscriber.position = changed[-1].number
+            update = board.after(subscriber.position)
+            if update is not None:
+                body = update.frames
+                subscriber.position = update.number
             elif await board.wait(subscriber):
                 body = HEARTBEAT
             else:

@@ -60,7 +60,7 @@ HEARTBEAT = b":\n\n"
 
 def parse_position(text: str | None) -> int | None:
     """The line number in `text`; None for none. Raises `InvalidInput`."""
-    if text is None:
+    if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise InvalidInput(f"{text[:40]!r} is not the number of a journal line", field="after")
