@@ -82,7 +82,8 @@ def train(work: Path, seed: int) -> AutoencoderKL:
 def _cycle(vae: AutoencoderKL, state: Path, steps: int, peak: float, seed: int) -> None:
     optimizer = torch.optim.AdamW(vae.parameters(), lr=peak, weight_decay=1e-4, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, total_steps=steps, pct_start=0.1)
-    keeper = Keeper(state, {"model": vae, "optimizer": optimizer, "schedule": schedule})
+    recipe = f"{vae.to_json_string()} {steps} {peak} {seed} {BATCH} {KL_WEIGHT}"
+    keeper = Keeper(state, {"model": vae, "optimizer": optimizer, "schedule": schedule}, recipe)
     for step in range(keeper.restore(), steps):
         torch.manual_seed(seed * 1_000_003 + step)
         loss = _loss(vae, _batch(seed * 1_000_003 + step))

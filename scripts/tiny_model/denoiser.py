@@ -113,7 +113,7 @@ def train(work: Path, scenes: Scenes, tokens: CLIPTokenizer, seed: int) -> tuple
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, weight_decay=1e-3, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, total_steps=steps, pct_start=0.08)
     parts = {"model": model, "average": average, "optimizer": optimizer, "schedule": schedule}
-    keeper = Keeper(work / "unet.pt", parts)
+    keeper = Keeper(work / "unet.pt", parts, f"{model['unet'].to_json_string()} {CYCLE} {seed} {BATCH}")
     empty = tokens("", padding="max_length", return_tensors="pt").input_ids[0]
     for step in range(keeper.restore(), steps):
         torch.manual_seed(seed * 1_000_003 + step)

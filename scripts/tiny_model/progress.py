@@ -21,11 +21,14 @@ class Keeper:
     Args:
         path: The state file; replaced whole.
         parts: Whatever has `state_dict` and `load_state_dict`, by name.
+        recipe: Everything about the training that the shapes of the weights do not tell. A state of another recipe is
+            refused: weights of another number of normalisation groups, for one, would load and draw blots.
     """
 
-    def __init__(self, path: Path, parts: dict[str, Any]) -> None:
+    def __init__(self, path: Path, parts: dict[str, Any], recipe: str) -> None:
         self.path = path
         self.parts = parts
+        self.recipe = recipe
         self._saved = time.monotonic()
         self._since = (time.monotonic(), 0)
         self._loss: float | None = None
@@ -35,6 +38,8 @@ class Keeper:
         if not self.path.exists():
             return 0
         state = torch.load(self.path, weights_only=True)
+        if state.get("recipe") != self.recipe:
+            raise SystemExit(f"{self.path} was made by another recipe; take another work folder or remove it")
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
         self._since = (time.monotonic(), state["step"])
@@ -44,7 +49,10 @@ class Keeper:
     def save(self, step: int) -> None:
         """Write the state now."""
         fresh = self.path.with_suffix(".new")
-        torch.save({"step": step, **{name: part.state_dict() for name, part in self.parts.items()}}, fresh)
+        torch.save(
+            {"step": step, "recipe": self.recipe, **{name: part.state_dict() for name, part in self.parts.items()}},
+            fresh,
+        )
         os.replace(fresh, self.path)
         self._saved = time.monotonic()
 

@@ -66,7 +66,7 @@ def _draw(seed: int, lora: str | None = None) -> np.ndarray[Any, Any]:
 
 
 def test_a_training_ends_with_a_lora_that_draws_its_own_last_sample(bench: Workbench) -> None:
-    bench.start_worker()
+    bench.start_worker(OMP_NUM_THREADS="1")
     job = _submit(bench, steps=40, sample_every_n_steps=40, sample_steps=6)
 
     done = _finish(bench, job)
@@ -88,7 +88,7 @@ def test_a_training_ends_with_a_lora_that_draws_its_own_last_sample(bench: Workb
 
 
 def test_a_killed_training_goes_on_with_the_losses_it_would_have_had(bench: Workbench) -> None:
-    bench.start_worker()
+    bench.start_worker(OMP_NUM_THREADS="1")
     whole = _submit(bench, steps=16)
     assert _finish(bench, whole).status is JobStatus.COMPLETED
     job = _submit(bench, steps=16, checkpoint_every_n_steps=6)
@@ -108,7 +108,7 @@ def test_a_killed_training_goes_on_with_the_losses_it_would_have_had(bench: Work
 
 
 def test_a_cause_of_failure_reaches_the_job(bench: Workbench) -> None:
-    bench.start_worker()
+    bench.start_worker(OMP_NUM_THREADS="1")
     job = _submit(bench, steps=5, optimizer="adamw8bit")
 
     failed = _finish(bench, job)

@@ -31,6 +31,9 @@ class Bench:
     """One job's folders below `root`; the job can be trained several times, as attempts are."""
 
     def __init__(self, root: Path, base_model: Path | str, **config: Any) -> None:
+        import torch
+
+        torch.set_num_threads(1)  # such small models only lose time by waiting for a second thread
         self.root = root
         asked = {**SMALL, "base_model": str(base_model), **config}
         places = {name: root / name for name in ("dataset", "samples", "checkpoints", "trainer", "requests", "loras")}
