@@ -66,6 +66,9 @@ class Columns:
         self._columns = {name: Growing(RECORD[name]) for name in _COLUMNS}
         self._kind = Growing(np.uint8)
 
+    def __len__(self) -> int:
+        return len(self._kind.view())
+
     def extend(self, records: Records) -> None:
         """Add the records of the lines that follow."""
         for name, column in self._columns.items():

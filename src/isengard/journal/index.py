@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from isengard.journal.columns import Columns, Rows, records_of
 from isengard.journal.index_writer import scan_piece
 
 _WORTH_OFFERING = 4096
+_CLOSE = 4096
+"""Bytes a line that are sooner read along than skipped."""
 
 
 class OpenJournal:
@@ -71,6 +74,18 @@ class Snapshot:
         start = self.start_of(first)
         return self.read(start, self.start_of(last) - 1 - start).split(b"\n")
 
+    def lines_at(self, rows: Sequence[int]) -> list[bytes]:
+        """The raw lines of some rows in ascending order; what lies close together is read at once."""
+        if not rows:
+            return []
+        start, end = self.start_of(rows[0]), self.start_of(rows[-1] + 1)
+        if end - start > _CLOSE * len(rows):
+            middle = len(rows) // 2
+            return [*self.lines_at(rows[:middle]), *self.lines_at(rows[middle:])] if middle else [self.line(rows[0])]
+        data = self.read(start, end - start)
+        places = [(self.start_of(row) - start, self.start_of(row + 1) - start - 1) for row in rows]
+        return [data[begin:stop] for begin, stop in places]
+
     def read(self, start: int, length: int) -> bytes:
         """Bytes of the journal."""
         assert self.journal is not None  # noqa: S101 - there are no rows without a file
@@ -97,6 +112,11 @@ class JournalIndex:
         self._columns = Columns()
         self._end = 0
         self._generation += 1
+
+    @property
+    def known_lines(self) -> int:
+        """How many lines were taken in so far."""
+        return len(self._columns)
 
     def snapshot(self) -> Snapshot:
         """The journal as it is now; raises OSError if it cannot be read. A missing journal is empty."""
@@ -131,7 +151,7 @@ class JournalIndex:
         """Take in the lines up to `size`; returns how many the index file did not have."""
         if self._end == 0:
             self._take_file(journal)
-        known = first = len(self._columns.rows())
+        known = first = len(self._columns)
         while self._end < size:
             records, end = scan_piece(journal.fd, first + 1, self._end, size)
             if end == self._end:

@@ -7,7 +7,7 @@ asked before, and looks only at what is new.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,6 +61,11 @@ class JournalReader:
         """The job's folder."""
         return self._paths
 
+    @property
+    def known_lines(self) -> int:
+        """How many lines the reader has taken in so far, which is what it costs in memory; reads nothing."""
+        return self._index.known_lines
+
     def snapshot(self) -> Snapshot:
         """The index of the journal as it is now."""
         return self._index.snapshot()
@@ -78,10 +83,10 @@ class JournalReader:
         """At most `limit` entries behind line number `after`."""
         return [Entry.read(line, seq) for seq, line in enumerate(self.lines(after, limit), after + 1)]
 
-    def at(self, rows: Collection[int], snapshot: Snapshot | None = None) -> list[Entry]:
-        """The entries of some rows (row n is line n + 1) in the order given."""
-        snapshot = snapshot or self.snapshot()
-        return [Entry.read(snapshot.line(row), row + 1) for row in rows]
+    def at(self, rows: Sequence[int], snapshot: Snapshot | None = None) -> list[Entry]:
+        """The entries of some rows (row n is line n + 1), which ascend."""
+        lines = (snapshot or self.snapshot()).lines_at(rows)
+        return [Entry.read(line, row + 1) for row, line in zip(rows, lines, strict=True)]
 
     def page(
         self,

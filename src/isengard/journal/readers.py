@@ -13,12 +13,14 @@ class JournalReaders:
     """Hands out the reader of a job, the same one for as long as it is remembered.
 
     Args:
-        capacity: How many are remembered. One of a journal of a million lines holds about 50 MB.
+        capacity: How many are remembered at most.
+        max_lines: How many lines all of them may know together; a million take about 50 MB. The one asked last stays.
     """
 
-    def __init__(self, paths: DataDir, capacity: int = 64) -> None:
+    def __init__(self, paths: DataDir, capacity: int = 64, max_lines: int = 3_000_000) -> None:
         self._paths = paths
         self._capacity = capacity
+        self._max_lines = max_lines
         self._readers: OrderedDict[str, JournalReader] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -28,6 +30,10 @@ class JournalReaders:
             reader = self._readers.get(job_id) or JournalReader(self._paths.job(job_id))
             self._readers[job_id] = reader
             self._readers.move_to_end(job_id)
-            if len(self._readers) > self._capacity:
+            while len(self._readers) > 1 and self._is_over():
                 self._readers.popitem(last=False)
             return reader
+
+    def _is_over(self) -> bool:
+        known = sum(reader.known_lines for reader in self._readers.values())
+        return len(self._readers) > self._capacity or known > self._max_lines

@@ -20,23 +20,20 @@ from isengard.journal.columns import KIND_LEVEL_BITS, Growing
 from isengard.journal.entry import DAMAGED, Entry
 from isengard.journal.filters import Positions
 from isengard.journal.index import Snapshot
+from isengard.journal.needle import Bytes, Needle, Places
 from isengard.journal.records import EVENTS, LEVELS
 from isengard.journal.scan_line import EVENT_KEY, FIELDS, LEVEL_AT, MSG_KEY
 
-_PIECE = 256 * 1024
+_PIECE = 1 << 20
 _KEPT = 8
 _MOST_SPELLINGS = 16
 _BACKSLASH = 92
 
-_FOLD = np.array([byte | 32 if 65 <= byte <= 90 else byte for byte in range(256)], np.uint8)
 _POWERS = np.array([10**n for n in range(1, 19)], np.int64)
 _LEVEL_LENGTHS = np.zeros(1 << KIND_LEVEL_BITS, np.int64)
 _LEVEL_LENGTHS[list(LEVELS.values())] = [len(name) for name in LEVELS]
 _EVENT_LENGTHS = np.zeros(256 >> KIND_LEVEL_BITS, np.int64)
 _EVENT_LENGTHS[list(EVENTS.values())] = [len(name) for name in EVENTS]
-
-Places = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
 
 
 def spellings(text: str) -> list[bytes]:
@@ -59,15 +56,17 @@ class _Answer:
     """The lines that contain one text, up to a line."""
 
     def __init__(self, text: str) -> None:
-        self._needles = [np.frombuffer(needle, np.uint8) for needle in spellings(text)]
+        self._needles = [Needle(spelling) for spelling in spellings(text)]
         self._positions = Growing(np.int32)
         self._seen = 0
 
     def upto(self, snapshot: Snapshot) -> Positions:
-        desk = _Desk()
+        room = np.empty(2 * _PIECE, np.uint8)
         for first, last in _pieces(snapshot, self._seen):
-            data = desk.read(snapshot, snapshot.start_of(first), snapshot.start_of(last))
-            found = [_rows_with(snapshot, desk, data, needle, first, last) for needle in self._needles]
+            start, end = snapshot.start_of(first), snapshot.start_of(last)
+            data = room[: end - start] if end - start <= len(room) else np.empty(end - start, np.uint8)
+            snapshot.read_into(data, start)
+            found = [_rows_with(snapshot, data, needle, first, last) for needle in self._needles]
             if len(found) == 1:
                 self._positions.extend(found[0])
             elif found:
@@ -87,44 +86,9 @@ def _pieces(snapshot: Snapshot, seen: int) -> Iterator[tuple[int, int]]:
         first = last
 
 
-class _Desk:
-    """Room to work in, used again for each piece: fresh memory would cost more than looking at it."""
-
-    def __init__(self, size: int = 2 * _PIECE) -> None:
-        self._make(size)
-
-    def _make(self, size: int) -> None:
-        self._data = np.empty(size, np.uint8)
-        self._folded = np.empty(size, np.uint8)
-        self._hits = np.empty(size, np.bool_)
-        self._more = np.empty(size, np.bool_)
-
-    def read(self, snapshot: Snapshot, start: int, end: int) -> Bytes:
-        """The bytes of the journal from `start` to `end`; overwritten by the next read."""
-        if end - start > len(self._data):
-            self._make(end - start)
-        data = self._data[: end - start]
-        snapshot.read_into(data, start)
-        return data
-
-    def equal(self, data: Bytes, byte: int, out: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """Where the byte stands. A letter is looked for with one bit ignored, which lets a few others through too."""
-        if _is_letter(byte):
-            data = np.bitwise_or(data, 32, out=self._folded[: len(data)])
-        return np.equal(data, byte, out=out[: len(data)])
-
-    def hits(self, data: Bytes, needle: Bytes, one: int, other: int) -> npt.NDArray[np.bool_]:
-        """Where two bytes of the needle stand as far apart as in it."""
-        span = len(data) - len(needle) + 1
-        hits = self.equal(data[one : one + span], int(needle[one]), self._hits)
-        if one != other:
-            hits &= self.equal(data[other : other + span], int(needle[other]), self._more)
-        return hits
-
-
-def _rows_with(snapshot: Snapshot, desk: _Desk, data: Bytes, needle: Bytes, first: int, last: int) -> Positions:
+def _rows_with(snapshot: Snapshot, data: Bytes, needle: Needle, first: int, last: int) -> Positions:
     """The rows from `first` up to `last`, whose lines are `data`, that have `needle` where it counts."""
-    places = _places(desk, data, needle)
+    places = needle.places(data)
     if not len(places):
         return np.empty(0, np.int32)
     begin = snapshot.start_of(first)
@@ -141,42 +105,16 @@ def _rows_with(snapshot: Snapshot, desk: _Desk, data: Bytes, needle: Bytes, firs
     return rows[sure]
 
 
-def _odd_line_has(snapshot: Snapshot, row: int, needle: Bytes) -> bool:
+def _odd_line_has(snapshot: Snapshot, row: int, needle: Needle) -> bool:
     """Whether a line whose parts do not stand where the writer puts them (a newer event, other keys) has the text."""
     entry = Entry.read(snapshot.line(row), row + 1)
     if entry.event == DAMAGED:
         return True  # nothing is known of its parts
     for part in (entry.event, entry.msg, entry.fields):
         data = np.frombuffer(orjson.dumps(part), np.uint8)
-        places = _places(_Desk(len(data)), data, needle)
-        if not _is_escaped(data, places).all():
+        if not _is_escaped(data, needle.places(data)).all():
             return True
     return False
-
-
-def _places(desk: _Desk, data: Bytes, needle: Bytes) -> Places:
-    """Where `needle` stands in `data`, letter case of ASCII ignored."""
-    if not 0 < len(needle) <= len(data):
-        return np.empty(0, np.int64)
-    one, other = _rarest(data, needle)
-    hits = desk.hits(data, needle, one, other)
-    places: Places = np.flatnonzero(hits) if hits.any() else np.empty(0, np.int64)
-    for place in range(len(needle)):
-        if place not in (one, other) or _is_letter(int(needle[place])):
-            places = places[_FOLD[data[places + place]] == needle[place]]
-    return places
-
-
-def _rarest(data: Bytes, needle: Bytes) -> tuple[int, int]:
-    """The places of two bytes of the needle that are rare in this text, so that few places remain to be looked at."""
-    sample = np.bincount(_FOLD[data[:4096]], minlength=256)
-    order = np.argsort(sample[needle], kind="stable")
-    distinct = [place for place in order[1:].tolist() if needle[place] != needle[order[0]]]
-    return int(order[0]), distinct[0] if distinct else int(order[-1])
-
-
-def _is_letter(byte: int) -> bool:
-    return 97 <= byte <= 122
 
 
 def _is_searched(snapshot: Snapshot, rows: Places, at: Places, length: int) -> npt.NDArray[np.bool_]:

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from isengard.core.paths import JobPaths
+from isengard.core.errors import NotFound
+from isengard.core.paths import DataDir, JobPaths
 from isengard.events.models import EventName, Level
 from isengard.journal import Entry, JournalReader
+from isengard.journal.readers import JournalReaders
 from standins.journals import line, new_job, put, writer
 
 
@@ -245,3 +247,18 @@ def test_one_reader_serves_many_threads_while_lines_come(paths: JobPaths) -> Non
             answers.append(pool.submit(ask, number))
         assert all(answer.result() for answer in answers)
     assert reader.page(search="marker").total == 400
+
+
+def test_readers_are_kept_up_to_a_number_of_them_and_of_lines(tmp_path: Path) -> None:
+    jobs = [f"train-kept{number}" for number in range(4)]
+    for job_id in jobs:
+        put(new_job(tmp_path, job_id), [line(seq) for seq in range(1, 11)])
+    readers = JournalReaders(DataDir(tmp_path), capacity=3, max_lines=25)
+    first = readers.of(jobs[0])
+    assert readers.of(jobs[0]) is first
+    for job_id in jobs[:3]:
+        assert readers.of(job_id).last_seq() == 10
+    assert readers.of(jobs[2]) is not None  # 30 lines are too many: the one longest unasked is forgotten
+    assert readers.of(jobs[0]) is not first
+    with pytest.raises(NotFound):
+        readers.of("../up")
