@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import socket
 import threading
@@ -87,6 +88,8 @@ def many_descriptors() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+# Not part of every run: it waits minutes for the kernel on some machines. `make faults` runs it.
+@pytest.mark.skipif("FAULT_ROUNDS" not in os.environ, reason="takes minutes; `make faults` runs it")
 @pytest.mark.usefixtures("many_descriptors")
 def test_fault_23_after_a_thousand_half_open_clients_the_descriptors_are_back_at_their_base(tmp_path: Path) -> None:
     """They vanish without a word, as a client does whose machine lost its power: no FIN, no RST."""

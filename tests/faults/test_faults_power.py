@@ -143,7 +143,7 @@ def test_fault_07_a_checkpoint_line_is_synced_before_append_returns_and_others_w
     record = tmp_path / "record"
     folder = tmp_path / "data"
     folder.mkdir()
-    answers(write(folder, 60, 0.05, "20", **recorded(disk, folder, record)))
+    answers(write(folder, 60, 0.1, "20", **recorded(disk, folder, record)))
     journal = [act for act in acts(record) if act.path.endswith("events.jsonl")]
     for number in (20, 40, 60):
         line = next(at for at, act in enumerate(journal) if b'"emitted":%d,' % number in act.data)

@@ -95,7 +95,7 @@ def test_success_without_a_lora_is_none(tmp_path: Path) -> None:
 
 def test_a_run_that_needs_no_lora_may_end_without_one(tmp_path: Path) -> None:
     _, followed = run(tmp_path, "plain", "empty", expect_lora=False)
-    assert followed.verdict == Verdict("completed")
+    assert followed.verdict == Verdict("completed", leaves_lora=False)
 
 
 def test_a_value_stays_inside_its_argument(tmp_path: Path) -> None:
