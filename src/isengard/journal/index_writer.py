@@ -81,5 +81,5 @@ def scan_piece(fd: int, first_seq: int, start: int, size: int) -> tuple[Records,
         data = os.pread(fd, min(length, size - start), start)
         end = data.rfind(b"\n") + 1
         if end or len(data) < length:
-            return scan(data[:end], first_seq, start), start + end
+            return scan(data, first_seq, start), start + end
         length *= 4  # one line longer than that

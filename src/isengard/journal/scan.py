@@ -79,12 +79,13 @@ def scan(data: bytes, first_seq: int, offset: int = 0) -> Records:
     """The records of whole lines.
 
     Args:
-        data: Lines, each with its line feed.
+        data: Lines, each with its line feed; what stands behind the last line feed is passed over.
         first_seq: Number of the first.
         offset: Where `data` begins in the file.
     """
-    few = data.count(b"\n", 0, 1 << 16) < _FEW
-    records: Records = _scan_each(data, first_seq) if few else _Scan(data, first_seq).records()
+    end = data.rfind(b"\n") + 1
+    few = data.count(b"\n", 0, min(end, 1 << 16)) < _FEW
+    records: Records = _scan_each(data[:end], first_seq) if few else _Scan(data, end, first_seq).records()
     records["offset"] += np.uint64(offset)
     return records
 
@@ -101,12 +102,12 @@ def _scan_each(data: bytes, first_seq: int) -> Records:
 class _Scan:
     """Looks at many lines at once. Places are counted from the start of the data."""
 
-    def __init__(self, data: bytes, first_seq: int) -> None:
-        self._data = data
+    def __init__(self, data: bytes, end: int, first_seq: int) -> None:
+        self._end = end
         self._first_seq = first_seq
-        padded = data + bytes(64)  # so that no look goes beyond the end
-        self._bytes = np.frombuffer(padded, np.uint8)
-        self._word_at: Words = np.ndarray(len(data) + 56, "<u8", padded, strides=(1,))
+        self._data = b"".join((memoryview(data)[:end], bytes(64)))  # so that no look goes beyond the end
+        self._bytes = np.frombuffer(self._data, np.uint8)
+        self._word_at: Words = np.ndarray(end + 56, "<u8", self._data, strides=(1,))
         self._ends: Places = np.flatnonzero(self._bytes == _LINE_FEED)
         self._starts: Places = np.concatenate(([0], self._ends[:-1] + 1))
         self._usual = np.ones(len(self._ends), np.bool_)
@@ -121,7 +122,7 @@ class _Scan:
         records["body"] = body - self._starts
         records["fields"] = fields - self._starts
         if not self._figures(records, fields):
-            return _scan_each(self._data, self._first_seq)
+            return _scan_each(self._data[: self._end], self._first_seq)
         for number in np.flatnonzero(~self._usual).tolist():
             start = int(self._starts[number])
             line = self._data[start : int(self._ends[number])]
@@ -144,7 +145,7 @@ class _Scan:
 
     def _inside(self, places: Places) -> Places:
         """No place beyond the data, whatever an unusual line made of it."""
-        return np.minimum(places, len(self._data), out=places)
+        return np.minimum(places, self._end, out=places)
 
     def _levels(self, records: Records) -> Places:
         """Set the levels; returns where the event's name begins."""
@@ -204,7 +205,7 @@ class _Scan:
     def _look_for(self, text: bytes, places: Places, lines: Places, begin: Places | None = None) -> None:
         """Set the places of `text` in some lines; it is looked for from their place on, or from `begin`."""
         starts = (places if begin is None else begin)[lines].tolist()
-        find, beyond = self._data.find, len(self._data)
+        find, beyond = self._data.find, self._end
         found = [find(text, start, end) for start, end in zip(starts, self._ends[lines].tolist(), strict=True)]
         places[lines] = [place if place >= 0 else beyond for place in found]
 
