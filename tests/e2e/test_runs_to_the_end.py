@@ -141,6 +141,6 @@ def test_processes_that_a_trainer_leaves_behind_do_not_survive_it(bench: Workben
     pids = next(entry.fields["pids"] for entry in bench.of(job, "log") if "pids" in entry.fields)
     assert len(pids) == 3
     assert bench.survivors(job) == []
-    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    assert not [pid for pid in pids if psutil.pid_exists(pid)], "one of them lives, or lies in the process table"
     told = next(entry for entry in bench.of(job, "log") if "killed" in entry.fields)
     assert told.fields["killed"] == 3

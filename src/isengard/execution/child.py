@@ -72,8 +72,7 @@ class Child:
 
     async def kill(self) -> tuple[int, list[int]]:
         """SIGKILL everything of the run; how many processes that ended, and which would not go."""
-        process.signal_group(self.pid, signal.SIGKILL)
-        return await asyncio.to_thread(process.kill_all, self._all)
+        return await asyncio.to_thread(self._kill_all)
 
     async def finish_output(self) -> None:
         """Read the last of the output; a survivor that holds a stream open is not waited for longer than 2 s."""
@@ -84,6 +83,11 @@ class Child:
         for reader in self.readers:
             reader.close()
         self._log.close()
+
+    def _kill_all(self) -> tuple[int, list[int]]:
+        known = set(self._all())  # before the first signal: the dead are no longer found
+        process.signal_group(self.pid, signal.SIGKILL)
+        return process.kill_all(self._all, signalled=known)
 
     def _all(self) -> Iterable[int]:
         # The direct child is ended by the signal to its group and reaped by `wait`, which needs its exit code.

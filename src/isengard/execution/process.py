@@ -92,9 +92,9 @@ def marked(run_mark: str) -> list[int]:
 def descendants(ancestor: int) -> list[int]:
     """The living processes below `ancestor`, zombies excluded."""
     children: dict[int, list[int]] = {}
-    parents = _parents_linux() if _LINUX else _parents_elsewhere()
-    for pid, parent in parents.items():
-        children.setdefault(parent, []).append(pid)
+    for pid, (parent, is_dead) in _process_table().items():
+        if not is_dead:
+            children.setdefault(parent, []).append(pid)
     found: list[int] = []
     below = list(children.get(ancestor, ()))
     while below:
@@ -104,33 +104,51 @@ def descendants(ancestor: int) -> list[int]:
     return found
 
 
-def kill_all(find: Callable[[], Iterable[int]], *, patience_s: float = 5.0) -> tuple[int, list[int]]:
-    """SIGKILL whatever `find` finds, again and again until it finds nothing.
+def kill_all(
+    find: Callable[[], Iterable[int]], *, signalled: Iterable[int] = (), patience_s: float = 5.0
+) -> tuple[int, list[int]]:
+    """SIGKILL whatever `find` finds, again and again until it finds nothing, and collect those that were ours.
+
+    `signalled` are processes that were sent their SIGKILL already and are to be counted and collected as well: a
+    dead child that nobody asks about stays in the process table for as long as this process lives.
 
     Returns:
         How many processes were killed, and those still there after `patience_s` (stuck in the kernel).
     """
     deadline = time.monotonic() + patience_s
-    killed: set[int] = set()
+    killed = set(signalled)
+    waiting = set(killed)
     while True:
         found = list(find())
-        killed.update(pid for pid in found if _kill(pid))
-        dying = _reap(killed)
-        if not (found or dying) or time.monotonic() > deadline:
+        fresh = {pid for pid in found if _kill(pid)}
+        killed |= fresh
+        waiting |= fresh
+        gone = {pid for pid in waiting if _is_gone(pid)}
+        waiting -= gone
+        if not (found or gone or waiting) or time.monotonic() > deadline:
             return len(killed), found
         time.sleep(_ROUND_S)
 
 
-def _reap(pids: Iterable[int]) -> list[int]:
-    """Collect those of `pids` that are dead children of this process; return its children that are still dying."""
-    return [pid for pid in pids if _is_dying(pid)]
+def _is_gone(pid: int) -> bool:
+    """Whether killed `pid` has ended, collecting it if it is ours.
 
-
-def _is_dying(child: int) -> bool:
+    The dead child of another process below this one comes to us when that one ends: until then it is not gone.
+    """
     try:
-        return os.waitpid(child, os.WNOHANG) == (0, 0)
+        return os.waitpid(pid, os.WNOHANG) != (0, 0)
     except ChildProcessError:  # collected, or never ours
+        return not _will_be_ours(pid)
+
+
+def _will_be_ours(pid: int) -> bool:
+    table = _process_table()
+    if pid not in table:
         return False
+    parent, is_dead = table[pid]
+    while parent in table and parent != os.getpid():
+        parent = table[parent][0]
+    return parent == os.getpid() or not is_dead
 
 
 def _kill(pid: int) -> bool:
@@ -154,8 +172,13 @@ def _carries(name: str, wanted: bytes) -> bool:
         return False
 
 
-def _parents_linux() -> dict[int, int]:
-    """The parent of every living process. Read here and not by psutil, which tells processes by the wall clock."""
+def _process_table() -> dict[int, tuple[int, bool]]:
+    """The parent of every process, and whether it is dead and merely not collected yet."""
+    return _table_linux() if _LINUX else _table_elsewhere()
+
+
+def _table_linux() -> dict[int, tuple[int, bool]]:
+    """Read here and not by psutil, which tells processes by the wall clock."""
     found = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -163,19 +186,17 @@ def _parents_linux() -> dict[int, int]:
         with contextlib.suppress(OSError):
             # The second field, the program's name, may hold anything: count from the last parenthesis.
             state, parent = Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split()[:2]
-            if state not in (b"Z", b"X"):
-                found[int(name)] = int(parent)
+            found[int(name)] = (int(parent), state in (b"Z", b"X"))
     return found
 
 
-def _parents_elsewhere() -> dict[int, int]:
+def _table_elsewhere() -> dict[int, tuple[int, bool]]:
     import psutil  # noqa: PLC0415 - Linux does not need it here
 
     found = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.status() != psutil.STATUS_ZOMBIE:
-                found[process.pid] = process.ppid()
+            found[process.pid] = (process.ppid(), process.status() == psutil.STATUS_ZOMBIE)
     return found
 
 

@@ -111,3 +111,23 @@ def test_the_runners_lock_is_handed_over_and_freed_by_death(tmp_path: Path, run_
     runner_lock.sign(again)
     assert runner_lock.holder(paths) == os.getpid()
     os.close(again)
+
+
+def test_the_dead_below_a_runner_are_collected_even_when_their_parent_dies_after_them() -> None:
+    """In a process of its own, which adopts orphans as a runner does."""
+    script = """
+import os, signal, subprocess, sys, time
+from isengard.execution import process
+process.become_subreaper()
+parent = "import subprocess, sys, time; c = subprocess.Popen(['sleep', '60']); print(c.pid, flush=True); time.sleep(60)"
+child = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, start_new_session=True)
+grandchild = int(child.stdout.readline())
+below = process.descendants(os.getpid())
+assert sorted(below) == sorted([child.pid, grandchild]), below
+os.kill(grandchild, signal.SIGKILL)  # dead first, and its parent does not ask
+killed, left = process.kill_all(lambda: process.descendants(os.getpid()), signalled=below)
+assert (killed, left) == (2, []), (killed, left)
+for pid in below:
+    assert not os.path.exists(f"/proc/{pid}"), f"{pid} lies in the process table"
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
