@@ -21,6 +21,7 @@ STATUS: dict[type[errors.IsengardError], int] = {
     errors.Forbidden: 403,
     errors.RateLimited: 429,
     errors.Overloaded: 503,
+    errors.Unreachable: 503,
     errors.StorageError: 507,
 }
 """The nearest class in an error's ancestry decides; any other `IsengardError` is a 500."""

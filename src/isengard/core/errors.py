@@ -73,6 +73,14 @@ class StorageError(IsengardError):
     """The disk, folder or database refused a write; what was already confirmed is safe."""
 
 
+class StorageBusy(StorageError):
+    """Another process has been holding the database's write lock for longer than is waited for it."""
+
+
+class Unreachable(StorageError):
+    """A place elsewhere that this depends on (a bucket, a share) does not answer or refuses us; it may do so later."""
+
+
 class CommitUncertain(StorageError):
     """The connection broke while the database was committing: the change may or may not have been made."""
 

@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     token: SecretStr | None = Field(None, description="Access token; required for any address but loopback.")
     database_url: SecretStr | None = Field(None, description="SQLAlchemy URL; default is SQLite in the data folder.")
     redis_url: SecretStr | None = Field(None, description="Redis for events between hosts; not needed on one machine.")
+    artifacts_url: SecretStr | None = Field(
+        None, description="Where artifacts are brought: `s3://bucket/prefix?endpoint=…` or `file:///share`."
+    )
+    artifacts_redirect_s: int = Field(
+        0, ge=0, le=604_800, description="Seconds a presigned address of weights holds; 0 sends them through the API."
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARN or ERROR, for the services' own logs.")
     redact_patterns: str = Field(
         "", description="Further secrets to mask: RE2 regular expressions, one a line or as a JSON list."
