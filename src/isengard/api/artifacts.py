@@ -55,14 +55,15 @@ class Artifacts:
             return within(keeping.folder(self.paths), filename)
 
     def model(self) -> Path:
-        """The finished LoRA; raises `NotFound` while there is none."""
-        missing = NotFound(f"job {self.job.id} has no finished model", field="job_id")
-        if self.job.output_path is None:
-            raise missing
-        path = Path(self.data.root, self.job.output_path).resolve()
-        if not path.is_relative_to((self.data.root / "loras").resolve()) or not path.is_file():
-            raise missing
-        return path
+        """The finished LoRA; raises `NotFound` while there is none.
+
+        The journal names it, ahead of the store; where it lies follows from the job, so that a data folder may move.
+        """
+        ended = self.reader.page(events=[EventName.JOB_COMPLETED], limit=1, order="desc").entries
+        told = ended[0].fields.get("output_path") if ended else self.job.output_path
+        if not isinstance(told, str):
+            raise NotFound(f"job {self.job.id} has no finished model", field="job_id")
+        return within(self.data.loras(self.job.character_id), Path(told).name)
 
     def described_checkpoint(self, filename: str) -> Artifact:
         """One checkpoint as it is listed; raises `NotFound`."""

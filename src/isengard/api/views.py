@@ -46,7 +46,7 @@ def job_view(job: Job, fold: JobFold) -> JobView:
         created_at=job.created_at,
         started_at=_moment(fold.started_at) or job.started_at,
         completed_at=_moment(fold.completed_at) or job.completed_at if status.is_terminal else None,
-        output_path=job.output_path,
+        output_path=either(fold.output_path, job.output_path),
         attempt=max(job.attempt, fold.attempt),
         lr=fold.lr,
         it_per_s=fold.it_per_s,

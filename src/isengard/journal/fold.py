@@ -42,6 +42,7 @@ _FIGURES: dict[str, type | tuple[type, ...]] = {
     "error": str,
     "error_type": str,
     "error_stack": str,
+    "output_path": str,
 }
 """What a line's fields may say of the job, and of what kind it has to be to be taken."""
 
@@ -60,6 +61,7 @@ class JobFold:
         created_at: Timestamp of the first line.
         started_at: Of the first ``job.started``.
         completed_at: Of the terminal line.
+        output_path: Where the finished LoRA was put.
         first_error: The first line of level ERROR in the latest attempt.
         terminal_seq: Number of the line that ended the job; None while it goes on or once it is resumed.
         last_seq: Number of the last line folded in.
@@ -84,6 +86,7 @@ class JobFold:
     error: str | None = None
     error_type: str | None = None
     error_stack: str | None = None
+    output_path: str | None = None
     first_error: Entry | None = None
     last_ts: str | None = None
     last_seq: int = 0

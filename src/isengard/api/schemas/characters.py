@@ -8,9 +8,12 @@ from typing import Literal
 from pydantic import Field
 
 from isengard.api.schemas.common import Answer, Request
+from isengard.datasets.characters import MAX_DESCRIPTION, MAX_NAME, MAX_TRIGGER_WORD
 
-_NAME = Field(min_length=1, max_length=200, description="Name for people.", examples=["Pip the robot"])
-_TRIGGER = Field(min_length=1, max_length=200, description="Word that calls it up in a prompt.", examples=["pipbot"])
+_NAME = Field(min_length=1, max_length=MAX_NAME, description="Name for people.", examples=["Pip the robot"])
+_TRIGGER = Field(
+    min_length=1, max_length=MAX_TRIGGER_WORD, description="Word that calls it up in a prompt.", examples=["pipbot"]
+)
 
 
 class CharacterCreate(Request):
@@ -18,15 +21,15 @@ class CharacterCreate(Request):
 
     name: str = _NAME
     trigger_word: str = _TRIGGER
-    description: str | None = Field(None, max_length=10_000)
+    description: str | None = Field(None, max_length=MAX_DESCRIPTION)
 
 
 class CharacterChange(Request):
     """What is to change; a field that is left out stays as it is."""
 
-    name: str | None = Field(None, min_length=1, max_length=200)
-    trigger_word: str | None = Field(None, min_length=1, max_length=200)
-    description: str | None = Field(None, max_length=10_000)
+    name: str | None = Field(None, min_length=1, max_length=MAX_NAME)
+    trigger_word: str | None = Field(None, min_length=1, max_length=MAX_TRIGGER_WORD)
+    description: str | None = Field(None, max_length=MAX_DESCRIPTION)
 
 
 class CharacterView(Answer):
