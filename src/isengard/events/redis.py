@@ -25,6 +25,7 @@ from weakref import WeakSet
 import orjson
 
 from isengard.events.bus import After, BusEvent, BusUnavailable, JournalLine, LineGap, Subscription
+from isengard.events.redis_address import connect
 from isengard.events.redis_listener import Listener
 from isengard.events.redis_wire import KEEP_S, Keys, Scripts, decode
 
@@ -52,14 +53,8 @@ class RedisEventBus:
 
     @classmethod
     def from_url(cls, url: str, *, capacity: int = 100_000, prefix: str = "{isengard}") -> Self:
-        """A bus at a ``redis://``, ``rediss://`` or ``unix://`` address."""
-        import redis.asyncio
-        from redis.asyncio.retry import Retry
-        from redis.backoff import NoBackoff
-
-        # Trying again is decided here, where it is known what may be sent twice.
-        never = Retry(NoBackoff(), 0)
-        client = redis.asyncio.Redis.from_url(url, socket_connect_timeout=5, health_check_interval=30, retry=never)
+        """A bus at an address as `redis_address.py` knows them; raises `StartupError` for one that makes no sense."""
+        client = connect(url)
         return cls(client, capacity=capacity, prefix=prefix)
 
     async def publish(self, *events: BusEvent) -> None:
