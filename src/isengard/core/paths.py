@@ -82,6 +82,10 @@ class JobPaths:
         """Where torn last lines found after a crash are set aside."""
         return self.root / "events.torn"
 
+    def position(self, carrier: str) -> Path:
+        """How far `carrier`, who brings the journal's content elsewhere, has come in it."""
+        return self.root / f"{carrier}.position"
+
     @property
     def spec(self) -> Path:
         """What the runner is to do: a `TrainingJob` as JSON, written before it starts. Holds no secret."""

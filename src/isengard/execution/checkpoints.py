@@ -5,6 +5,7 @@ A file that lies there without a journal line was not finished when its run died
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,28 +24,30 @@ class Start:
 
 
 def newest(paths: JobPaths) -> Start:
-    """The newest whole checkpoint of the job, or the beginning."""
+    """The newest whole checkpoint of the job on this disk, or the beginning."""
+    return next((start for start in named(paths) if is_here(start)), Start())
+
+
+def named(paths: JobPaths) -> Iterator[Start]:
+    """The checkpoints that the journal names, newest first, wherever their files are."""
     if not paths.journal.exists():
-        return Start()
+        return
     reader = JournalReader(paths)
     offset = 0
     while True:
         page = reader.page(events=[EventName.TRAINING_CHECKPOINT], limit=100, offset=offset, order="desc")
         for entry in page.entries:
-            start = _usable(paths, entry.fields)
-            if start is not None:
-                return start
+            name, step = entry.fields.get("checkpoint_path"), entry.fields.get("step")
+            if isinstance(name, str) and isinstance(step, int) and Path(name).name == name:
+                yield Start(step, paths.checkpoints / name)
         if not page.has_more:
-            return Start()
+            return
         offset += len(page.entries)
 
 
-def _usable(paths: JobPaths, fields: dict[str, object]) -> Start | None:
-    name, step = fields.get("checkpoint_path"), fields.get("step")
-    if not isinstance(name, str) or not isinstance(step, int) or Path(name).name != name:
-        return None
-    path = paths.checkpoints / name
-    return Start(step, path) if whole(path) else None
+def is_here(start: Start) -> bool:
+    """Whether the checkpoint is whole on this disk."""
+    return start.checkpoint is not None and whole(start.checkpoint)
 
 
 def whole(path: Path) -> bool:

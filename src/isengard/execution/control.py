@@ -19,7 +19,8 @@ from isengard.core.correlation import Correlation
 from isengard.core.errors import CommitUncertain, Conflict, Fenced, IllegalTransition, InvalidInput, StorageError
 from isengard.core.paths import check_character_id, check_job_id, new_job_id
 from isengard.core.settings import Settings
-from isengard.execution import checkpoints, inbox, job_secrets, lines, wake
+from isengard.execution import inbox, job_secrets, lines, wake
+from isengard.execution.artifacts import graves, open_artifacts, recovery
 from isengard.execution.inbox import Command
 from isengard.jobs.models import Character, Job, JobStatus
 from isengard.jobs.store import Store
@@ -113,13 +114,14 @@ def resume(
     Raises:
         NotFound: There is no such job.
         Conflict: It is not failed or cancelled, or its trainer cannot resume.
+        Unreachable: Its checkpoint is not on this disk, and the store of artifacts does not answer.
     """
     job = store.get_job(check_job_id(job_id))
     if job.status not in (JobStatus.FAILED, JobStatus.CANCELLED):
         raise Conflict(f"job {job_id} is {job.status}; only a failed or cancelled job can be resumed", field="status")
     if "resume" not in registry.load_usable(job.trainer, settings).capabilities:
         raise Conflict(f"the trainer {job.trainer} cannot resume; start a new job", field="trainer")
-    start = checkpoints.newest(settings.paths.job(job_id))
+    start = recovery.newest(settings.paths.job(job_id), open_artifacts(settings))
     changes: dict[str, Any] = {"attempt": job.attempt + 1, "current_step": start.step, "not_before": not_before}
     if retries is not None:
         changes["retries"] = retries
@@ -135,13 +137,15 @@ def resume(
 def delete(settings: Settings, store: Store, job_id: str) -> None:
     """Remove a finished job: its row, journal, samples, checkpoints and secrets. Its finished LoRA stays.
 
+    A store of artifacts that does not answer is emptied later.
+
     Raises:
         NotFound: There is no such job.
         Conflict: It is queued or running.
         StorageError: The folder could not be removed; the job is still there.
     """
     folder = settings.paths.job(job_id).root
-    grave = folder.with_name(f".deleted-{folder.name}")
+    grave = graves.grave_of(folder)
 
     def set_aside(_: Job) -> None:
         try:
@@ -157,7 +161,7 @@ def delete(settings: Settings, store: Store, job_id: str) -> None:
             grave.rename(folder)
         raise
     settings.paths.job_secrets(job_id).unlink(missing_ok=True)
-    shutil.rmtree(grave, ignore_errors=True)  # what stays is removed at the worker's next start
+    graves.close(settings, grave)
 
 
 def request(

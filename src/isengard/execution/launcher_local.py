@@ -21,13 +21,17 @@ from isengard.core.correlation import Correlation
 from isengard.core.errors import StorageError
 from isengard.core.paths import JobPaths
 from isengard.core.settings import Settings
-from isengard.execution import checkpoints, runner_lock
+from isengard.execution import runner_lock
+from isengard.execution.artifacts import delivers, open_artifacts, recovery
+from isengard.execution.checkpoints import Start
 from isengard.execution.spec import RunSpec
 from isengard.jobs.models import Character, Job
 from isengard.trainers import jobfile
 from isengard.trainers.base import TrainingJob
 
-_NOT_FOR_TRAINERS = ("ISENGARD_TOKEN", "ISENGARD_DATABASE_URL", "ISENGARD_REDIS_URL")
+_NOT_FOR_TRAINERS = ("ISENGARD_TOKEN", "ISENGARD_DATABASE_URL", "ISENGARD_REDIS_URL", "ISENGARD_ARTIFACTS_URL")
+_STORE_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+"""Withheld where they are those of the store of artifacts; a training that needs some of its own is given them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class LocalLauncher:
             raise StorageError(f"the folder of job {job.id} cannot be written: {error.strerror}") from error
 
     def _spec(self, job: Job, character: Character, paths: JobPaths) -> RunSpec:
-        start = checkpoints.newest(paths) if job.attempt > 1 else checkpoints.Start()
+        start = self._bring_checkpoint(paths) if job.attempt > 1 else Start()
         name = f"{_slug(character.trigger_word)}-{job.id.removeprefix('train-')}.safetensors"
         output = paths.trainer / "output" / name
         output.parent.mkdir(exist_ok=True)
@@ -125,9 +129,16 @@ class LocalLauncher:
             )
         return Runner(popen)
 
+    def _bring_checkpoint(self, paths: JobPaths) -> Start:
+        try:
+            return recovery.bring_newest(paths, open_artifacts(self._settings))
+        except OSError as error:
+            raise StorageError(f"the checkpoint of {paths.job_id} cannot be written: {error.strerror}") from error
+
     def _environment(self, job: Job) -> dict[str, str]:
         """Ours without what only servers need, with the settings that this process was given by option."""
-        env = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_TRAINERS}
+        withheld = {*_NOT_FOR_TRAINERS, *(_STORE_CREDENTIALS if delivers(self._settings) else ())}
+        env = {name: value for name, value in os.environ.items() if name not in withheld}
         story = Correlation(job.correlation_id, job.traceparent)
         return {**env, **_as_environment(self._settings), **story.child().environment()}
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 from collections.abc import Iterator
 
 from isengard.core.clock import parse_utc
@@ -22,6 +21,7 @@ from isengard.core.errors import IsengardError, NotFound
 from isengard.core.settings import Settings
 from isengard.events.models import EventName
 from isengard.execution import lines
+from isengard.execution.artifacts import graves
 from isengard.execution.tending import Tending, ending
 from isengard.jobs.models import Job, JobStatus
 from isengard.jobs.store import Store
@@ -147,7 +147,7 @@ def _sweep_graves(settings: Settings, store: Store) -> None:
             if _has_row(store, job_id) and not settings.paths.job(job_id).root.exists():
                 grave.rename(settings.paths.job(job_id).root)
             else:
-                shutil.rmtree(grave)
+                graves.close(settings, grave)
 
 
 def _has_row(store: Store, job_id: str) -> bool:

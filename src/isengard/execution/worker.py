@@ -19,6 +19,8 @@ from isengard.core.errors import Fenced, IsengardError, StartupError, StorageErr
 from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
 from isengard.execution import mend, process, retries, seat
+from isengard.execution.artifacts import open_artifacts
+from isengard.execution.artifacts.courier import courier_of
 from isengard.execution.launcher_local import LocalLauncher
 from isengard.execution.tending import Retry, Tending
 from isengard.jobs.leases import Worker as Registration
@@ -54,6 +56,7 @@ class Worker:
         """
         settings = self._settings
         settings.paths.prepare()
+        open_artifacts(settings)  # an address that makes no sense is told now
         redactor = Redactor.configured(os.environ, settings.redact_patterns)
         service_log.configure("worker", settings.data_dir, settings.log_level, redactor)
         process.become_subreaper()
@@ -71,6 +74,7 @@ class Worker:
         beside = [
             asyncio.create_task(self._beat(store, registration, woken)),
             asyncio.create_task(self._watch(woken)),
+            asyncio.create_task(courier_of(self._settings)),
         ]
         try:
             await asyncio.to_thread(mend.mend, self._settings, store, tending)

@@ -1,0 +1,46 @@
+"""Removes what a deleted job left: its objects in the store of artifacts, then its folder, which was set aside.
+
+While the store does not answer the folder stays, marked, and the courier tries again: nothing is forgotten in a bucket.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from isengard.core.errors import StorageError
+from isengard.core.paths import DataDir
+from isengard.core.settings import Settings
+from isengard.execution.artifacts.address import delivers, open_artifacts
+from isengard.execution.artifacts.store import job_key
+
+log = logging.getLogger(__name__)
+
+_PREFIX = ".deleted-"
+_MARK = "no-row"
+"""A file in a grave whose job is gone from the database: only the removal is left to do."""
+
+
+def grave_of(folder: Path) -> Path:
+    """Where the folder of a job is set aside while the job is being deleted."""
+    return folder.with_name(f"{_PREFIX}{folder.name}")
+
+
+def close(settings: Settings, grave: Path) -> None:
+    """Remove what is left of a job that is in the database no more."""
+    try:
+        if delivers(settings):
+            grave.mkdir(parents=True, exist_ok=True)
+            (grave / _MARK).touch()
+            open_artifacts(settings).remove_below(job_key(grave.name.removeprefix(_PREFIX)))
+    except (StorageError, OSError) as error:
+        log.warning("the artifacts of the deleted job %s are still stored: %s", grave.name.removeprefix(_PREFIX), error)
+        return
+    shutil.rmtree(grave, ignore_errors=True)  # what stays is removed at the worker's next start
+
+
+def waiting(data: DataDir) -> Iterator[Path]:
+    """The graves that only wait for the store."""
+    return (grave for grave in data.jobs.glob(f"{_PREFIX}*") if (grave / _MARK).exists())
