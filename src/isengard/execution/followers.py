@@ -85,7 +85,8 @@ class Followers:
 
     async def finish(self) -> None:
         """After the trainer's end: journal the rest of what it said, however long the disk takes to take it."""
-        self.poll()
+        if self._observer is not None:
+            self._ask(self._observer.ended)
         while True:
             with contextlib.suppress(StorageError):
                 for item in self._spool.rest():

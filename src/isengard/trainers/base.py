@@ -143,7 +143,11 @@ class Observer(Protocol):
         ...
 
     def poll(self) -> Iterable[Report]:
-        """Look at the files the program leaves; called about every second and once after its end."""
+        """Look at the files the program leaves; called about every second while it runs."""
+        ...
+
+    def ended(self) -> Iterable[Report]:
+        """Tell what is left to tell; called once, after the program's end and its last line."""
         ...
 
     def verdict(self, ending: Ending) -> Verdict:
