@@ -39,7 +39,7 @@ class Followed:
             self.reports += observer.poll()
             stopped = between(self.reports)
         self.exit_code = process.wait()
-        self.reports += [*observer.poll(), *observer.poll()]
+        self.reports += observer.ended()
         self.verdict: Verdict = observer.verdict(Ending(self.exit_code, stop_requested=stopped))
 
     def of(self, event: EventName) -> list[Report]:

@@ -1,6 +1,8 @@
 """Reads one frame of a tqdm progress bar. Knows nothing of what the bar counts.
 
-Shape, from tqdm's default ``bar_format``: ``desc:  25%|██▌  | 3/12 [00:00<00:01,  9.10it/s, lr: 1e-04 loss: 1.2e+00]``.
+Shapes, from tqdm's default ``bar_format``:
+``desc:  25%|██▌  | 3/12 [00:00<00:01,  9.10it/s, lr: 1e-04 loss: 1.2e+00]``, and without a total
+``desc: 3it [00:00,  9.10it/s]``.
 """
 
 from __future__ import annotations
@@ -8,11 +10,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+_COUNT = r"-?[\d.]+[kMGTP]?(?:iB|B)?"
+_RATE = r"(?P<rate>[\d.]+[kMGTP]?|\?)\s*(?P<unit>\S+?/\S+?)(?:,\s*(?P<postfix>.*?))?\]\s*"
 _FRAME = re.compile(
-    r"(?:(?P<desc>.*?):\s+)?(?P<pct>\d{1,3})%\|[^|]*\|\s*(?P<n>[\d.]+[kMGT]?)/(?P<total>[\d.]+[kMGT]?)\s*"
-    r"\[(?P<elapsed>[\d:]+)<(?P<left>[\d:]+|\?),\s*(?P<rate>[\d.]+|\?)\s*(?P<unit>\S+?/\S+?)(?:,\s*(?P<postfix>.*?))?\]\s*"
+    rf"(?:(?P<desc>.*?):\s+)?(?P<pct>\d{{1,3}})%\|[^|]*\|\s*(?P<n>{_COUNT})/(?P<total>{_COUNT})\s*"
+    rf"\[(?P<elapsed>[\d:]+)<(?P<left>[\d:]+|\?),\s*{_RATE}"
 )
+_OPEN_FRAME = re.compile(rf"(?:(?P<desc>.*?):\s+)?(?P<n>[\d.]+[kMGTP]?)(?:it|iB|B)\s*\[(?P<elapsed>[\d:]+),\s*{_RATE}")
 _FIGURE = re.compile(r"([A-Za-z_][\w/.-]*)\s*[:=]\s*(-?[\d.]+(?:e[+-]?\d+)?|nan|-?inf)\b")
+_SCALE = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,32 +27,41 @@ class Frame:
 
     Attributes:
         desc: What stands before the bar, without the colon.
-        pct: 0 to 100.
+        pct: 0 to 100; None for a bar that does not know its end.
         n: How many are done; None when the bar counts in thousands or bytes.
         rate: Items a second; None when tqdm does not know yet.
         figures: Numbers named in the postfix (``lr``, ``loss``), as printed.
+        bytes_done: For a bar that counts bytes, how many are done, as precise as it shows them.
+        bytes_total: For a bar that counts bytes, how many there are.
     """
 
     desc: str
-    pct: float
+    pct: float | None
     n: int | None
     total: int | None
     rate: float | None
     figures: dict[str, str] = field(default_factory=dict)
+    bytes_done: int | None = None
+    bytes_total: int | None = None
 
 
 def parse(text: str) -> Frame | None:
     """The frame in `text`, or None if `text` is not a whole frame."""
-    match = _FRAME.fullmatch(text.strip())
+    match = _FRAME.fullmatch(text.strip()) or _OPEN_FRAME.fullmatch(text.strip())
     if match is None:
         return None
+    parts = match.groupdict()
+    counts_bytes = parts["unit"].endswith("B/s")
+    total = parts.get("total")
     return Frame(
-        desc=(match["desc"] or "").strip(),
-        pct=min(100.0, float(match["pct"])),
-        n=_count(match["n"]),
-        total=_count(match["total"]),
-        rate=_rate(match["rate"], match["unit"]),
-        figures=dict(_FIGURE.findall(match["postfix"] or "")),
+        desc=(parts["desc"] or "").strip(),
+        pct=min(100.0, float(parts["pct"])) if parts.get("pct") else None,
+        n=_count(parts["n"]),
+        total=_count(total) if total else None,
+        rate=_rate(parts["rate"], parts["unit"]),
+        figures=dict(_FIGURE.findall(parts["postfix"] or "")),
+        bytes_done=_amount(parts["n"]) if counts_bytes else None,
+        bytes_total=_amount(total) if counts_bytes and total else None,
     )
 
 
@@ -54,10 +69,24 @@ def _count(text: str) -> int | None:
     return int(text) if text.isdigit() else None
 
 
-def _rate(figure: str, unit: str) -> float | None:
-    if figure == "?":
+def _amount(text: str) -> int | None:
+    digits = text.removesuffix("B").removesuffix("i")
+    scale = _SCALE.get(digits[-1:], 1.0)
+    try:
+        return int(float(digits.rstrip("kMGTP")) * scale)
+    except ValueError:
         return None
-    value = float(figure)
-    if unit.startswith("s/"):
+
+
+def _rate(figure: str, unit: str) -> float | None:
+    value = None if figure == "?" else _amount_as_float(figure)
+    if value is not None and unit.startswith("s/"):
         return 1 / value if value else None
     return value
+
+
+def _amount_as_float(text: str) -> float | None:
+    try:
+        return float(text.rstrip("kMGTP")) * _SCALE.get(text[-1:], 1.0)
+    except ValueError:
+        return None

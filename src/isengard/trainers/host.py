@@ -47,6 +47,10 @@ class HostObserver:
         """Nothing: samples and checkpoints are reported."""
         return ()
 
+    def ended(self) -> Iterable[Report]:
+        """Nothing: what was to be said is in the spool."""
+        return ()
+
     def verdict(self, ending: Ending) -> Verdict:
         """Completed for 0, cancelled for any other end after a stop request, failed otherwise."""
         if ending.exit_code == 0:

@@ -1,8 +1,9 @@
 """A stand-in for ostris/ai-toolkit's run.py: same streams, redraws, files, databases and endings, without training.
 
 Written from what the real one was seen to do (0.12.26): stage lines on stdout, bars and tracebacks on stderr redrawn
-with a carriage return, 0-based steps painted twice, a loss log in SQLite, samples renamed into place, requests taken
-from a job table, SIGINT ending with 0 and its stop flag with 1. ``STANDIN_FAIL`` names a way to fail,
+with a carriage return, 0-based steps painted twice or once, a loss log in SQLite written every quarter of a second,
+samples renamed into place, the newest file of the run's name taken to resume from, requests taken from a job table,
+SIGINT ending with 0 and its stop flag with 1. ``STANDIN_FAIL`` names a way to fail,
 ``STANDIN_FAIL_AT`` the step to fail at, ``STANDIN_STEP_S`` the seconds a step takes.
 """
 
@@ -44,6 +45,41 @@ class Bar:
         sys.stderr.flush()
 
 
+class Log:
+    """``loss_log.db`` as its UILogger keeps it: rows are buffered and written every quarter of a second."""
+
+    def __init__(self, path: Path) -> None:
+        self.pending: dict[int, dict[str, float]] = {}
+        self.pruned = False
+        self.flushed = time.time()
+        self.connection = sqlite3.connect(path, timeout=30.0, isolation_level=None)
+        self.connection.execute("PRAGMA journal_mode=WAL")
+        self.connection.execute("PRAGMA foreign_keys=ON")
+        self.connection.execute("CREATE TABLE IF NOT EXISTS steps (step INTEGER PRIMARY KEY, wall_time REAL NOT NULL)")
+        self.connection.execute(
+            "CREATE TABLE IF NOT EXISTS metrics (step INTEGER NOT NULL, key TEXT NOT NULL, value_real REAL, "
+            "value_text TEXT, PRIMARY KEY (step, key), FOREIGN KEY (step) REFERENCES steps(step) ON DELETE CASCADE)"
+        )
+
+    def commit(self, step: int, figures: dict[str, float]) -> None:
+        if not self.pruned:
+            self.connection.execute("DELETE FROM steps WHERE step > ?", (step,))
+            self.pruned = True
+        self.pending[step] = figures
+        if time.time() - self.flushed >= 0.25:
+            self.flush()
+
+    def flush(self) -> None:
+        self.connection.execute("BEGIN")
+        for step, figures in self.pending.items():
+            self.connection.execute("INSERT OR REPLACE INTO steps VALUES (?, ?)", (step, time.time()))
+            for key, value in figures.items():
+                self.connection.execute("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, NULL)", (step, key, value))
+        self.connection.execute("COMMIT")
+        self.pending.clear()
+        self.flushed = time.time()
+
+
 class Toolkit:
     """One run."""
 
@@ -82,7 +118,9 @@ class Toolkit:
     def run(self) -> None:
         print(json.dumps(self.process, indent=1))
         print(f"Using SQLite database at {self.process.get('sqlite_db_path')}")
-        print("\n#############################################\n# Running job: " + self.name)
+        print(f'Job ID: "{os.environ.get("AITK_JOB_ID")}"')
+        rule = "#" * 45
+        print(f"\n{rule}\n# Running job: {self.name}\n{rule}\n\n\nRunning  1 process")
         self.load()
         self.resume()
         self.dataset()
@@ -97,12 +135,11 @@ class Toolkit:
         print("\n========================================\nResult:\n - 1 completed job")
 
     def load(self) -> None:
-        print(f"Loading checkpoint from {self.process['model']['name_or_path']}")
         if self.fail == "gated":
             raise OSError("401 Client Error. Cannot access gated repo for url; access to model x/y is restricted")
         for n in range(1, 4):
             sys.stderr.write(f"\rLoading pipeline components...: {33 * n}%|███| {n}/3 [00:00<00:00, 30.00it/s]")
-        sys.stderr.write("\n")
+        sys.stderr.write("\n\rLoading weights: 0it [00:00, ?it/s]\x1b[A\rLoading weights: 0it [00:00, ?it/s]\n")
 
     def dataset(self) -> None:
         folder = Path(self.process["datasets"][0]["folder_path"])
@@ -111,7 +148,7 @@ class Toolkit:
         print(f"Caching latents for {folder}")
 
     def resume(self) -> None:
-        saves = sorted(self.root.glob(f"{self.name}*.safetensors"), key=os.path.getctime)
+        saves = sorted(self.root.glob(f"{self.name}*"), key=os.path.getctime)
         if not saves:
             return
         print(f"#### IMPORTANT RESUMING FROM {saves[-1]} ####")
@@ -123,24 +160,19 @@ class Toolkit:
 
     def train(self) -> None:
         bar = Bar(self.name, self.steps, self.step)
-        log = sqlite3.connect(self.root / "loss_log.db", isolation_level=None)
-        log.execute("PRAGMA journal_mode=WAL")
-        log.execute("CREATE TABLE IF NOT EXISTS steps (step INTEGER PRIMARY KEY, wall_time REAL)")
-        log.execute(
-            "CREATE TABLE IF NOT EXISTS metrics (step INTEGER, key TEXT, value_real REAL, value_text TEXT, "
-            "PRIMARY KEY (step, key))"
-        )
-        log.execute("DELETE FROM metrics WHERE step > ?", (self.step,))
+        bar.paint()
+        log = Log(self.root / "loss_log.db")
         start = self.step
         for step in range(start, self.steps):
             self.one_step(bar, log, step, first=step == start)
         sys.stderr.write("\n")
+        log.flush()
 
-    def one_step(self, bar: Bar, log: sqlite3.Connection, step: int, *, first: bool) -> None:
+    def one_step(self, bar: Bar, log: Log, step: int, *, first: bool) -> None:
         time.sleep(self.step_s)
         if step == self.fail_at:
             self.trouble()
-        loss = 1.0 / (1 + step) + 0.123456789 * (step % 3)
+        loss = 0.0 if self.fail == "nan" and step == self.fail_at else 1.0 / (1 + step) + 0.123456789 * (step % 3)
         rate = float(self.process["train"]["lr"])
         bar.n, bar.postfix = step, f"lr: {rate:.1e} loss: {loss:.3e}"
         bar.paint()
@@ -150,12 +182,10 @@ class Toolkit:
                 self.save(step)
             if step % int(self.process["sample"]["sample_every"]) == 0:
                 self.sample(step)
-            log.execute("BEGIN")
-            for key, value in (("learning_rate", rate), ("loss/loss", loss)):
-                log.execute("INSERT OR REPLACE INTO metrics VALUES (?, ?, ?, NULL)", (step, key, value))
-            log.execute("COMMIT")
+            log.commit(step, {"learning_rate": rate, "loss/loss": loss})
         bar.n = step + 1
-        bar.paint()  # with the old loss
+        if step % 3:
+            bar.paint()  # with the old loss; tqdm leaves out what comes within a tenth of a second
         self.step = step + 1
         self.query("UPDATE Job SET step = ? WHERE id = ?", self.step)
         self.end_of_step()

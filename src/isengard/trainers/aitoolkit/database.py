@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 _JOB_TABLE = """
@@ -72,25 +73,64 @@ class JobTable:
             yield connection
 
 
+@dataclass(frozen=True, slots=True)
+class LoggedStep:
+    """One row of the loss log: the figures of `step` by key (``learning_rate``, ``loss/loss``)."""
+
+    step: int
+    figures: dict[str, float]
+
+
 class LossLog:
-    """Reads ``loss_log.db``: the figures of each step before they were rounded for the bar. Never writes to it."""
+    """Reads ``loss_log.db``: the figures of each step before they were rounded for the bar. Never writes to it.
+
+    ai-toolkit writes a row at the end of its step, several at a time when steps are short, and deletes the rows behind
+    the step it resumes from. What lies in the file when this is made belongs to earlier attempts.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._state: tuple[object, ...] = ()
+        self._known: dict[int, float] = {}
+        self._known = {step: wall_time for step, wall_time, _, _ in self._read(-1)}
 
-    def figures(self, step: int) -> dict[str, float]:
-        """The figures logged for `step` by key (``learning_rate``, ``loss/loss``); empty when there are none."""
+    def new_steps(self, after: int) -> list[LoggedStep]:
+        """The steps above `after` that this run has logged, in order; nothing while the file has not changed."""
+        state = self._stat()
+        if state == self._state:
+            return []
+        found: dict[int, LoggedStep] = {}
+        for step, wall_time, key, value in self._read(after):
+            if self._known.get(step) != wall_time:
+                logged = found.setdefault(step, LoggedStep(step, {}))
+                if key is not None and value is not None:
+                    logged.figures[key] = value
+        self._state = state
+        return list(found.values())
+
+    def _stat(self) -> tuple[object, ...]:
+        parts: list[object] = []
+        for name in (self._path, self._path.with_name(f"{self._path.name}-wal")):
+            with suppress(OSError):
+                stat = name.stat()
+                parts += [stat.st_mtime_ns, stat.st_size, stat.st_ino]
+        return tuple(parts)
+
+    def _read(self, after: int) -> list[tuple[int, float, str | None, float | None]]:
         if not self._path.exists():
-            return {}
+            return []
         uri = f"file:{_quoted(self._path)}?mode=ro"
         try:
             with closing(sqlite3.connect(uri, uri=True, timeout=0.2)) as connection:
-                rows = connection.execute(
-                    "SELECT key, value_real FROM metrics WHERE step = ? AND value_real IS NOT NULL", (step,)
-                ).fetchall()
-        except sqlite3.Error:
-            return {}
-        return {str(key): float(value) for key, value in rows}
+                return connection.execute(_NEW_ROWS, (after,)).fetchall()
+        except sqlite3.Error:  # not yet a database, or one that is just being made: it is read again at the next change
+            return []
+
+
+_NEW_ROWS = """
+SELECT steps.step, steps.wall_time, metrics.key, metrics.value_real
+FROM steps LEFT JOIN metrics ON metrics.step = steps.step WHERE steps.step > ? ORDER BY steps.step
+"""
 
 
 def _quoted(path: Path) -> str:

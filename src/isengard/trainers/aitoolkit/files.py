@@ -6,8 +6,10 @@ from by the time of its last change of state, which a link moves.
 
 from __future__ import annotations
 
+import glob
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,12 +78,24 @@ class OutputFolder:
             if match and is_whole(path) and self._take(path, self._job.checkpoints / path.name):
                 yield Found(path.name, int(match["step"]))
 
-    def set_torn_aside(self) -> list[str]:
-        """Rename checkpoints that a kill left half-written, so that ai-toolkit does not resume from one."""
-        torn = [path for path in self._root.glob("*.safetensors") if not is_whole(path)]
+    def make_ready(self) -> list[str]:
+        """Leave ai-toolkit nothing to resume from but the newest whole checkpoint; returns what was set aside.
+
+        It takes whatever file begins with the run's name and changed last: a file that a kill left half-written is
+        renamed at its front, and the newest whole one is touched, lest an older one has been linked or copied since.
+        """
+        saves = [path for path in self._root.glob(f"{glob.escape(self._job.job_id)}*.safetensors") if path.is_file()]
+        torn = [path for path in saves if not is_whole(path)]
         for path in torn:
-            path.rename(path.with_name(f"{path.name}.torn"))
+            path.rename(path.with_name(f"torn-{path.name}"))
+        whole = [path for path in saves if path not in torn]
+        if whole:
+            os.utime(max(whole, key=self._step_of))
         return [path.name for path in torn]
+
+    def _step_of(self, path: Path) -> int:
+        match = self._checkpoint.fullmatch(path.name)
+        return int(match["step"]) if match else sys.maxsize  # the final one has no number
 
     def _attempt(self) -> str:
         return f"_a{self._job.attempt}" if self._job.attempt > 1 else ""

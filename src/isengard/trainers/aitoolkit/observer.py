@@ -1,14 +1,13 @@
 """Follows one ai-toolkit run: its bars, its lines, its files and its loss log become reports.
 
-Steps carry ai-toolkit's own numbers, from 0, as its bar, samples, checkpoints and loss log do. ai-toolkit repaints its
-bar at n = step with that step's loss and may then paint n = step + 1 with the old one, so the last frame of each n
-counts, a frame at the total is none, and a step is told when the next one shows or its row stands in the loss log.
+What a line means is decided here, what a step is in `steps.py`, what a file is in `files.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 
 from isengard.events.models import EventName, Level, TrainingProgressEvent, TrainingStage
 from isengard.events.reports import Report
@@ -17,27 +16,41 @@ from isengard.trainers.aitoolkit.config import DATABASE, prompts
 from isengard.trainers.aitoolkit.database import JobTable, LossLog
 from isengard.trainers.aitoolkit.files import OutputFolder
 from isengard.trainers.aitoolkit.requests import Requests
+from isengard.trainers.aitoolkit.steps import StepTeller
 from isengard.trainers.base import Ending, TrainingJob, Verdict
-from isengard.trainers.stages import StageTracker
+from isengard.trainers.stages import Phase, StageTracker, bar_phase
 from isengard.trainers.tracebacks import TracebackCollector
 from isengard.trainers.weights import copy_whole
 
-_STAGES: tuple[tuple[re.Pattern[str], TrainingStage], ...] = (
-    (re.compile(r"Loading (?!optimizer state|from ).*"), TrainingStage.INITIALIZING),
-    (re.compile(r"Quantizing .*"), TrainingStage.INITIALIZING),
+_LINES: tuple[tuple[re.Pattern[str], TrainingStage | None, Phase], ...] = (
+    (re.compile(r"Quantizing (.*)"), TrainingStage.INITIALIZING, Phase.QUANTISING),
     (
-        re.compile(r"(Dataset: .*|\s*-\s+Found \d+ images|Preprocessing image dimensions|Caching .*)"),
-        TrainingStage.PREPARING_DATASET,
+        re.compile(r"(?:\s*downloading|Grabbing) (.*)", re.IGNORECASE),
+        TrainingStage.INITIALIZING,
+        Phase.DOWNLOADING,
     ),
     (
-        re.compile(r"(Generating baseline samples.*|Generating first sample.*|Sampling at step \d+)"),
+        re.compile(r"Loading (?!optimizer state|from )(.*)|#### IMPORTANT (RESUMING) FROM .*"),
+        TrainingStage.INITIALIZING,
+        Phase.LOADING,
+    ),
+    (re.compile(r"Caching ([a-z_ ]+?)(?: for .*)?"), TrainingStage.PREPARING_DATASET, Phase.CACHING),
+    (re.compile(r"()Dataset: .*"), TrainingStage.PREPARING_DATASET, Phase.LOADING),
+    (
+        re.compile(r"Generating (baseline|first) sample.*|Sampling at (step \d+)"),
         TrainingStage.SAMPLING,
+        Phase.SAMPLING,
     ),
+    (re.compile(r"Saving at (step \d+)"), None, Phase.SAVING),
 )
+_NOUNS = {"": "the dataset", "RESUMING": "the last checkpoint"}
+_RUNNING = re.compile(r"# Running job: .*")
 _RESUMED = re.compile(r"Found step (\d+) in metadata, starting from there")
 _FAILED = re.compile(r"Error running job: (.*)")
 _OOM = re.compile(r"# OOM during training step, skipping batch (\d+)/3 #")
 _SAMPLE_BARS = ("Generating Images", "Generating Samples")
+_LOOK_S = 0.25
+"""How often the loss log is looked at while the bar moves; ai-toolkit itself writes it this often at most."""
 
 
 class AIToolkitObserver:
@@ -45,21 +58,22 @@ class AIToolkitObserver:
 
     Args:
         job: The run; its ``workdir`` holds everything ai-toolkit writes.
+        clock: Seconds on a monotonic clock.
     """
 
-    def __init__(self, job: TrainingJob) -> None:
+    def __init__(self, job: TrainingJob, clock: Callable[[], float] = time.monotonic) -> None:
         self._job = job
+        self._clock = clock
         self._files = OutputFolder(job)
-        self._log = LossLog(self._files.loss_log)
+        self._steps = StepTeller(LossLog(self._files.loss_log), int(job.config.get("steps") or 0) or None)
         self._table = JobTable(job.workdir / DATABASE, job.job_id)
         self._requests = Requests(job.workdir / "requests", self._table)
         self._prompts = prompts(job)
         self._stacks = {"stdout": TracebackCollector(), "stderr": TracebackCollector()}
-        self._stages = StageTracker()
-        self._frame: bar.Frame | None = None
-        self._told = -1
+        self._stages = StageTracker(clock)
         self._summary = ""
         self._nan_steps = 0
+        self._look_at = 0.0
 
     # What it prints.
 
@@ -78,26 +92,33 @@ class AIToolkitObserver:
             yield from self._training_frame(frame)
         elif frame.desc.startswith(_SAMPLE_BARS):
             yield from self._stages.enter(TrainingStage.SAMPLING, frame.desc)
-            yield self._stages.progress(frame)
-        elif self._stages.current is not TrainingStage.TRAINING:
-            yield self._stages.progress(frame)
+            what = f"{min((frame.n or 0) + 1, frame.total)} of {frame.total}" if frame.total else ""
+            yield from self._stages.progress(Phase.SAMPLING, what, frame)
+        elif self._stages.current not in (TrainingStage.TRAINING, TrainingStage.SAMPLING):
+            phase, what = bar_phase(frame.desc, counts_bytes=frame.bytes_done is not None)
+            preparing = self._stages.current is TrainingStage.PREPARING_DATASET and not what
+            yield from self._stages.progress(phase, _NOUNS[""] if preparing else what, frame)
 
     def _training_frame(self, frame: bar.Frame) -> Iterator[Report]:
-        if frame.n is None or frame.n == frame.total:
-            return
-        previous = self._frame
-        self._frame = frame
-        if previous is not None and previous.n is not None and frame.n > previous.n:
-            yield from self._step(previous)
-        if "loss" in frame.figures:
+        if "loss" in frame.figures and frame.n != frame.total:
             yield from self._stages.enter(TrainingStage.TRAINING)
+            yield from self._stages.phase(Phase.TRAINING)
+        yield from self._steps.see(frame)
+        if self._clock() >= self._look_at:
+            self._look_at = self._clock() + _LOOK_S
+            yield from self._steps.due()
 
     def _words(self, text: str) -> Iterator[Report]:
         self._requests.heard(text)
-        for pattern, stage in _STAGES:
-            if pattern.fullmatch(text):
-                yield from self._stages.enter(stage, text.strip())
-                yield self._stages.phase(text.strip())
+        if _RUNNING.fullmatch(text):
+            yield from self._stages.enter(TrainingStage.INITIALIZING, "ai-toolkit started")
+            return
+        for pattern, stage, phase in _LINES:
+            if match := pattern.fullmatch(text):
+                if stage is not None:
+                    yield from self._stages.enter(stage, text.strip())
+                what = next((group for group in match.groups() if group is not None), "")
+                yield from self._stages.phase(phase, _NOUNS.get(what, what), text.strip())
                 return
         yield from self._trouble(text)
 
@@ -106,7 +127,7 @@ class AIToolkitObserver:
         if failed:
             self._summary = failed[1].strip()
         elif text.strip() == "loss is nan":
-            yield from self._nan()
+            yield from self._not_a_number()
         elif oom := _OOM.search(text):
             message = (
                 f"out of GPU memory: ai-toolkit skipped the batch ({oom[1]} in a row; it gives up after the third)"
@@ -115,7 +136,8 @@ class AIToolkitObserver:
         elif resumed := _RESUMED.fullmatch(text):
             yield Report(EventName.LOG, {"step": int(resumed[1])}, f"ai-toolkit goes on from step {resumed[1]}")
 
-    def _nan(self) -> Iterator[Report]:
+    def _not_a_number(self) -> Iterator[Report]:
+        self._steps.heard_nan()
         self._nan_steps += 1
         if self._nan_steps == 1 or self._nan_steps % 100 == 0:
             message = "the loss is not a number; ai-toolkit counts it as 0 and goes on, but nothing is learned this way"
@@ -126,20 +148,20 @@ class AIToolkitObserver:
     def poll(self) -> Iterable[Report]:
         """Look at its files and pass on what was asked for."""
         self._requests.pass_on()
-        if self._frame is not None and self._is_logged(self._frame):
-            yield from self._step(self._frame)
+        yield from self._steps.due()
+        yield from self._new_files()
+
+    def ended(self) -> Iterable[Report]:
+        """The process is gone: what it left that was not told yet."""
+        yield from self._steps.rest()
+        yield from self._new_files()
+
+    def _new_files(self) -> Iterator[Report]:
         for sample in self._files.new_samples():
             yield self._sample(sample.name, sample.step, sample.index)
         for checkpoint in self._files.new_checkpoints():
             event = TrainingProgressEvent(step=checkpoint.step, checkpoint_path=checkpoint.name)
             yield Report(EventName.TRAINING_CHECKPOINT, event.to_dict(), f"checkpoint at step {checkpoint.step}")
-
-    def _is_logged(self, frame: bar.Frame) -> bool:
-        """Whether the loss log already holds this very frame: then no later frame can correct it."""
-        if frame.n is None or frame.n <= self._told or "loss" not in frame.figures:
-            return False
-        logged = self._log.figures(frame.n).get("loss/loss")
-        return logged is not None and _same(float(frame.figures["loss"]), logged, ".3e")
 
     def _sample(self, name: str, step: int, index: int) -> Report:
         event = TrainingProgressEvent(
@@ -156,26 +178,6 @@ class AIToolkitObserver:
         seed = self._job.config.get("seed")
         walks = bool(self._job.config.get("walk_seed"))
         return None if seed is None else int(seed) + (index if walks else 0)
-
-    # Steps and stages.
-
-    def _step(self, frame: bar.Frame) -> Iterator[Report]:
-        step = frame.n
-        if step is None or step <= self._told or "loss" not in frame.figures:
-            return
-        self._told = step
-        exact = self._log.figures(step)
-        skipped = bool(exact) and "loss/loss" not in exact  # a batch without a loss, skipped for want of memory
-        event = TrainingProgressEvent(
-            stage=TrainingStage.TRAINING,
-            step=step,
-            steps_total=frame.total,
-            loss=None if skipped else _exact(frame.figures["loss"], exact.get("loss/loss"), ".3e"),
-            lr=_exact(frame.figures.get("lr"), exact.get("learning_rate"), ".1e"),
-            it_per_s=frame.rate,
-            metrics={key.removeprefix("loss/"): value for key, value in exact.items() if key not in _OWN_KEYS},
-        )
-        yield Report(EventName.TRAINING_STEP, event.to_dict(), "the batch was skipped" if skipped else "")
 
     # How it ended.
 
@@ -210,18 +212,3 @@ class AIToolkitObserver:
         last = next((line for line in reversed(ending.last_lines) if line.strip()), "")
         error = self._summary or last or f"ai-toolkit ended with exit code {ending.exit_code} and said nothing"
         return Verdict("failed", error, "TrainerError")
-
-
-_OWN_KEYS = frozenset({"loss/loss", "learning_rate"})
-
-
-def _exact(printed: str | None, logged: float | None, spec: str) -> float | None:
-    """The logged figure where it is the one that was printed, else what was printed."""
-    if printed is None:
-        return logged
-    shown = float(printed)
-    return logged if logged is not None and _same(shown, logged, spec) else shown
-
-
-def _same(shown: float, logged: float, spec: str) -> bool:
-    return f"{logged:{spec}}" == f"{shown:{spec}}"

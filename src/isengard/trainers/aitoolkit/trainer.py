@@ -49,7 +49,7 @@ class AIToolkitTrainer:
         if checkout is None:
             raise ValueError("launch() before availability() said yes")
         JobTable(job.workdir / config.DATABASE, job.job_id).prepare()
-        OutputFolder(job).set_torn_aside()
+        OutputFolder(job).make_ready()
         return Launch(
             argv=(str(interpreter(settings, checkout)), "run.py", str(config.write(job))),
             env={

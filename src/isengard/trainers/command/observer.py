@@ -16,7 +16,7 @@ from isengard.trainers import bar
 from isengard.trainers.base import Ending, TrainingJob, Verdict
 from isengard.trainers.command.files import Found, OutputFiles
 from isengard.trainers.command.profile import Profile
-from isengard.trainers.stages import StageTracker
+from isengard.trainers.stages import StageTracker, bar_phase
 from isengard.trainers.tracebacks import TracebackCollector
 from isengard.trainers.weights import copy_whole
 
@@ -72,7 +72,8 @@ class CommandObserver:
             if number >= 0 and frame.n > 0:
                 yield from self._see(_Step(frame.n, frame.total, frame.rate, _numbers(frame.figures)))
         elif self._stages.current is not TrainingStage.TRAINING:
-            yield self._stages.progress(frame)
+            phase, what = bar_phase(frame.desc, counts_bytes=frame.bytes_done is not None)
+            yield from self._stages.progress(phase, what, frame)
 
     def _read_line(self, text: str) -> Iterator[Report]:
         for pattern, stage in self._stage_lines:
@@ -125,6 +126,15 @@ class CommandObserver:
             self._pending.polls += 1
             if self._pending.polls > 1:
                 yield from self._tell(self._pending)
+        yield from self._new_files()
+
+    def ended(self) -> Iterable[Report]:
+        """The process is gone: its last step and the files it left."""
+        if self._pending is not None:
+            yield from self._tell(self._pending)
+        yield from self._new_files()
+
+    def _new_files(self) -> Iterator[Report]:
         for found in self._files.new_samples():
             yield self._sample(found)
         for found in self._files.new_checkpoints():
