@@ -205,9 +205,9 @@ def _mended(folder: Path, confirmed: dict[str, str]) -> set[str]:
 
 
 def _mend(settings: Settings, store: Store) -> None:
-    registration = seat.take(settings, store)
-    assert registration is not None
-    mend.mend(settings, store, Tending(settings, store, registration, LocalLauncher(settings), lambda job, fold: None))
+    taken = seat.take(settings, store)
+    assert taken is not None
+    mend.mend(settings, store, Tending(settings, store, taken, LocalLauncher(settings), lambda job, fold: None))
 
 
 @pytest.fixture

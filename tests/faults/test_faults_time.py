@@ -60,7 +60,8 @@ def test_fault_14_a_worker_stopped_past_its_lease_is_fenced_and_the_job_keeps_it
         emission.wait_for(30)
         runner = running.bench.runner_pid(emission.job)
         first = running.worker
-        first.send_signal(signal.SIGSTOP)
+        database = running.bench.settings.paths.database
+        eventually(lambda: _stopped(first, database, writing=False), "the worker being stopped between two writes")
         running.start_worker()
         running.bench.wait_for_event(emission.job, "job.adopted")
         first.send_signal(signal.SIGCONT)
@@ -73,6 +74,44 @@ def test_fault_14_a_worker_stopped_past_its_lease_is_fenced_and_the_job_keeps_it
         started = [line["fields"]["pid"] for line in lines if line["event"] == "job.started"]
         assert started == [runner]
         assert [line["event"] for line in lines].count("job.adopted") == 1
+
+
+def test_fault_14_a_worker_stopped_with_the_databases_lock_in_its_hands_keeps_nobody_waiting(tmp_path: Path) -> None:
+    database = tmp_path / "data" / "isengard.db"
+    environment = {"ISENGARD_DATABASE_URL": f"sqlite:///{database}?timeout=1"}
+    with site(tmp_path, environment=environment, lease_s=LEASE_S) as running:
+        emission = running.emit(count=100_000)
+        emission.wait_for(30)
+        first = running.worker
+        eventually(lambda: _stopped(first, database, writing=True), "the worker being stopped while it writes")
+        running.start_worker()
+        running.bench.wait_for_event(emission.job, "job.adopted")
+        assert first.wait(PATIENCE_S) == -signal.SIGKILL
+        emission.enough()
+        done, lines = running.conclude(emission)
+        assert done.status is JobStatus.COMPLETED
+        assert [line["event"] for line in lines].count("job.adopted") == 1
+
+
+def _stopped(worker: subprocess.Popen[bytes], database: Path, *, writing: bool) -> bool:
+    """Stop the worker; let it go on unless that was in the middle of a transaction, or was not, as wanted."""
+    worker.send_signal(signal.SIGSTOP)
+    eventually(lambda: _state(worker.pid) == "T", "the worker standing still")
+    if _writes(worker.pid, database) is writing:
+        return True
+    worker.send_signal(signal.SIGCONT)
+    return False
+
+
+def _writes(pid: int, database: Path) -> bool:
+    """Whether the process holds the byte of SQLite's shared memory that is the right to write."""
+    inode = database.with_name(f"{database.name}-shm").stat().st_ino
+    held = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    return any(
+        fields[3:5] == ["WRITE", str(pid)] and fields[5].endswith(f":{inode}") and fields[6] == "120"
+        for fields in held
+        if "->" not in fields
+    )
 
 
 def test_fault_16_a_machine_that_was_suspended_past_every_lease_reports_no_false_failure(tmp_path: Path) -> None:

@@ -39,8 +39,8 @@ def mend(settings: Settings, store: Store, tending: Tending) -> None:
     for job in _rows(store, (JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.CANCELLING)):
         with _trouble_with(job.id):
             _mend_row_without_journal(settings, store, job)
-    mine = [tending.registration.folder]
-    for job in store.take_over(tending.registration, homes=mine):
+    mine = [tending.seat.registration.folder]
+    for job in store.take_over(tending.seat.registration, homes=mine):
         with _trouble_with(job.id):
             tending.adopt(job)
 

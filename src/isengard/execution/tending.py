@@ -22,7 +22,7 @@ from isengard.execution import control, inbox, lines, process, runner_lock
 from isengard.execution.burial import Death, bury
 from isengard.execution.inbox import Command
 from isengard.execution.launcher_local import LocalLauncher, Runner
-from isengard.jobs.leases import Worker as Registration
+from isengard.execution.seat import Seat
 from isengard.jobs.models import Job, JobStatus
 from isengard.jobs.store import Progress, Store
 from isengard.journal import Entry, JobFold, JournalCursor, JournalReader
@@ -71,7 +71,7 @@ class Tending:
 
     settings: Settings
     store: Store
-    registration: Registration
+    seat: Seat
     launcher: LocalLauncher
     retry: Retry
     alone: bool = False
@@ -124,6 +124,7 @@ class Tending:
         try:
             bury(self.settings, held.job, death)
         except JournalLocked:
+            self.seat.clear_the_way()  # or else a worker that sleeps with the lock would keep it for ever
             return  # somebody else is writing the end; it is read in the next turn
         held.catch_up()
         self._finish(held)
@@ -174,7 +175,7 @@ class Tending:
     def _claim_next(self) -> bool:
         if len(self.held) >= self.settings.max_running_jobs:
             return False
-        job = self.store.claim(self.registration)
+        job = self.store.claim(self.seat.registration)
         if job is None:
             return False
         held = self._hold(job, None)
@@ -243,7 +244,7 @@ class Tending:
                 held.paths,
                 Command.ADOPT,
                 attempt=held.job.attempt,
-                sender=self.registration.id,
+                sender=self.seat.registration.id,
                 correlation_id=held.job.correlation_id,
             )
         except OSError as error:

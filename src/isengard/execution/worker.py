@@ -66,11 +66,12 @@ class Worker:
     async def _live(self, store: Store) -> None:
         woken = asyncio.Event()
         self._listen_to_signals(woken)
-        registration = await self._take_seat(store)
-        if registration is None:
+        taken = await self._take_seat(store)
+        if taken is None:
             return
+        registration = taken.registration
         log.info("worker %s started on %s", registration.id, self._settings.data_dir)
-        tending = Tending(self._settings, store, registration, LocalLauncher(self._settings), self._retry, alone=True)
+        tending = Tending(self._settings, store, taken, LocalLauncher(self._settings), self._retry, alone=True)
         beside = [
             asyncio.create_task(self._beat(store, registration, woken)),
             asyncio.create_task(self._watch(woken)),
@@ -94,7 +95,7 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
 
-    async def _take_seat(self, store: Store) -> Registration | None:
+    async def _take_seat(self, store: Store) -> seat.Seat | None:
         take = functools.partial(seat.take, self._settings, store, sleep=self._stop.wait, stopped=self._stop.is_set)
         return await asyncio.to_thread(take)
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from isengard.core.errors import CommitUncertain, IsengardError, StartupError, StorageError
+from isengard.core.errors import CommitUncertain, IsengardError, StartupError, StorageBusy, StorageError
 
 BUSY_TIMEOUT_S = 30.0
 """How long a writer waits for another one before it gives up; ``?timeout=`` in an SQLite URL says otherwise."""
@@ -113,7 +113,8 @@ class Database:
         except IsengardError:
             raise
         except DBAPIError as error:
-            raise StorageError(self._explain(error)) from error
+            kind = StorageBusy if _is_busy(error.orig) else StorageError
+            raise kind(self._explain(error)) from error
         except PoolTimeout as error:
             raise StorageError("all database connections are in use; try again") from error
         except SQLAlchemyError as error:
@@ -162,12 +163,23 @@ def _postgres(url: URL) -> Engine:
             pool_pre_ping=True,
             pool_size=5,
             max_overflow=20,
-            connect_args={"connect_timeout": 10, "application_name": "isengard"},
+            connect_args={"connect_timeout": 10, "application_name": "isengard", **_postgres_patience(url)},
         )
     except ImportError as error:
         raise StartupError(
             "PostgreSQL needs psycopg: pip install 'isengard[postgres]'", field="database_url"
         ) from error
+
+
+def _postgres_patience(url: URL) -> dict[str, str]:
+    """How long to wait for a lock, and for how long a client that was stopped in the middle of a transaction keeps one.
+
+    Without the second, a worker that was put to sleep inside a transaction would keep its successor waiting for ever.
+    """
+    if "options" in url.query:
+        return {}
+    wait_ms = int(BUSY_TIMEOUT_S * 1000)
+    return {"options": f"-c lock_timeout={wait_ms} -c idle_in_transaction_session_timeout={2 * wait_ms}"}
 
 
 def _sqlite(url: URL) -> Engine:
@@ -189,6 +201,12 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
+def _is_busy(error: BaseException | None) -> bool:
+    """Whether somebody else's lock was in the way for too long."""
+    sqlite_name = getattr(error, "sqlite_errorname", None) or ""
+    return sqlite_name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or getattr(error, "sqlstate", None) == "55P03"
+
+
 _SQLITE_CODES = (
     ("SQLITE_FULL", "the disk is full; the database could not be written"),
     ("SQLITE_READONLY", "the database is read-only"),
@@ -207,6 +225,7 @@ _POSTGRES_STATES = {
     "57P01": "the database is shutting down",
     "57P02": "the database is shutting down",
     "57P03": "the database is starting up",
+    "55P03": "the database is locked: another process has been writing to it for too long",
     "40P01": "the database broke off a deadlock; try again",
     "28P01": "the database refused the user or password",
     "3D000": "the database does not exist",

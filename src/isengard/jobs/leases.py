@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -101,6 +102,23 @@ def is_dead(worker: Worker) -> bool:
     return worker.machine == machine_identity() and process_start(worker.pid) != worker.process_started
 
 
+def end_stopped(worker: Worker) -> bool:
+    """Kill the worker's process if it is on this machine and stopped (SIGSTOP); whether that was done.
+
+    For a lost worker that was stopped with a lock in its hands. One that is not stopped may be waiting for that lock
+    itself, so it is left alone. Runners are no children that die with it; a database survives a kill at any moment.
+    """
+    if worker.machine != machine_identity() or process_start(worker.pid) != worker.process_started:
+        return False
+    if not _is_stopped(worker.pid):
+        return False
+    try:
+        os.kill(worker.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
 def process_start(pid: int) -> float | None:
     """When process `pid` started, in the kernel's own unit; None if there is none or it has ended and is a zombie.
 
@@ -169,6 +187,15 @@ def _linux_start(stat: Path) -> float | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] in (b"Z", b"X") else float(fields[19])
+
+
+def _is_stopped(pid: int) -> bool:
+    import psutil  # noqa: PLC0415 - needed in this one rare case
+
+    try:
+        return bool(psutil.Process(pid).status() in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP))
+    except psutil.Error:
+        return False
 
 
 def _other_start(pid: int) -> float | None:

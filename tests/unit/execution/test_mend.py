@@ -17,6 +17,7 @@ from isengard.execution.inbox import Command
 from isengard.execution.launcher_local import LocalLauncher
 from isengard.execution.mend import mend
 from isengard.execution.retries import ByCause
+from isengard.execution.seat import Seat
 from isengard.execution.tending import Tending
 from isengard.jobs.leases import Holder
 from isengard.jobs.models import Job, JobStatus
@@ -35,7 +36,7 @@ def start_over(bench: Workbench, turns: int = 2) -> Tending:
     """A worker starts on the folder; the queue is paused, so that it starts nothing."""
     registration = bench.store.register_worker(Holder.here(bench.settings.data_dir))
     bench.store.pause_queue()
-    tending = Tending(bench.settings, bench.store, registration, LocalLauncher(bench.settings), ByCause(0))
+    tending = Tending(bench.settings, bench.store, Seat(registration, None), LocalLauncher(bench.settings), ByCause(0))
     mend(bench.settings, bench.store, tending)
     for _ in range(turns):
         tending.turn()
