@@ -25,6 +25,7 @@ from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings, load
 from isengard.execution.artifacts import graves
 from isengard.execution.artifacts.address import delivers, open_artifacts
+from isengard.execution.artifacts.aside import aside
 from isengard.execution.artifacts.delivery import CARRIER, Delivery
 from isengard.journal import service_log
 from isengard.journal.tour import Tour, Visit
@@ -66,7 +67,7 @@ class Courier:
                 for visit in self._tour.visits():
                     self._send(visit)
                 if not self._only:
-                    await asyncio.to_thread(self._close_graves)
+                    await aside(self._close_graves)
                 elif not self._busy and self._tour.is_over(self._only):
                     return
         finally:
@@ -92,7 +93,7 @@ class Courier:
         pause = _FIRST_PAUSE_S
         while True:
             try:
-                while await asyncio.to_thread(self._delivery.carry, visit):
+                while await aside(self._delivery.carry, visit):
                     pause = _FIRST_PAUSE_S
                     self._note_answer()
                 return

@@ -1,0 +1,154 @@
+"""Artifacts on their way to a real S3 server, with real workers, runners and trainers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from isengard.core.redaction import Redactor
+from isengard.execution import control
+from isengard.execution.artifacts import ArtifactStore, open_artifacts, recovery
+from isengard.execution.artifacts.store import job_key, lora_key
+from isengard.jobs.models import Job, JobStatus
+from isengard.journal import JournalWriter
+from standins.private_s3 import S3Server, private_s3
+from standins.workbench import Workbench, eventually, workbench
+
+BUCKET = "team"
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with private_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    server.make_bucket(BUCKET)
+    yield server
+    server.go_on()
+
+
+@pytest.fixture
+def bench(s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
+    url = s3.url(BUCKET, tmp_path.name)
+    monkeypatch.setenv("ISENGARD_ARTIFACTS_URL", url)
+    with workbench(tmp_path / "data", artifacts_url=url) as made:
+        yield made
+
+
+def kept(store: ArtifactStore, *prefixes: str) -> dict[str, int]:
+    return {stored.key: stored.size for prefix in prefixes for stored in store.list(prefix)}
+
+
+def left(bench: Workbench, job: Job) -> dict[str, int]:
+    """What the job's journal tells of and its disk holds, by key."""
+    data, paths = bench.settings.paths, bench.paths(job)
+    files = [paths.samples / entry.fields["sample_path"] for entry in bench.of(job, "training.sample")]
+    files += [paths.checkpoints / entry.fields["checkpoint_path"] for entry in bench.of(job, "training.checkpoint")]
+    files += [data.root / entry.fields["output_path"] for entry in bench.of(job, "job.completed")]
+    return {path.relative_to(data.root).as_posix(): path.stat().st_size for path in files}
+
+
+def courier(bench: Workbench, job_id: str) -> subprocess.Popen[bytes]:
+    program = [sys.executable, "-m", "isengard.execution.artifacts.courier"]
+    return subprocess.Popen([*program, "--data-dir", str(bench.settings.data_dir), job_id])
+
+
+def test_an_outage_costs_the_training_nothing_and_the_store_no_file(bench: Workbench, s3: S3Server) -> None:
+    store = open_artifacts(bench.settings)
+    first = bench.submit(steps=6, sample_every_n_steps=3, checkpoint_every_n_steps=3)
+    worker = bench.start_worker()
+    bench.finish(first)
+    folders = (job_key(first.id), "loras")
+    eventually(lambda: kept(store, *folders) == left(bench, first), "everything of the first job being stored")
+
+    s3.pause()
+    second = bench.submit(steps=6, sample_every_n_steps=3, checkpoint_every_n_steps=3)
+    assert bench.finish(second).status is JobStatus.COMPLETED  # nothing waited for the store
+    worker.kill()
+    worker.wait()
+    bench.start_worker()
+    s3.go_on()
+    folders = (job_key(first.id), job_key(second.id), "loras")
+    wanted = {**left(bench, first), **left(bench, second)}
+    eventually(lambda: kept(store, *folders) == wanted, "everything of both jobs being stored")
+
+    control.delete(bench.settings, bench.store, first.id)
+    assert kept(store, job_key(first.id)) == {}
+    lora = lora_key(bench.character.id, Path(bench.of(second, "job.completed")[0].fields["output_path"]).name)
+    assert store.find(lora) is not None
+
+
+def test_a_deletion_during_an_outage_is_finished_after_it(bench: Workbench, s3: S3Server) -> None:
+    store = open_artifacts(bench.settings)
+    job = bench.submit(steps=3, sample_every_n_steps=3)
+    worker = bench.start_worker()
+    bench.finish(job)
+    eventually(lambda: kept(store, job_key(job.id)), "the sample being stored")
+    worker.terminate()
+    worker.wait()
+
+    nowhere = SecretStr(s3.url(BUCKET).replace(str(s3.port), "9"))
+    unreachable = bench.settings.model_copy(update={"artifacts_url": nowhere})
+    control.delete(unreachable, bench.store, job.id)
+    assert kept(store, job_key(job.id)) != {}
+    assert not bench.paths(job).root.exists()
+    bench.start_worker()
+    eventually(lambda: not kept(store, job_key(job.id)), "the job's objects being removed")
+    eventually(lambda: not list(bench.settings.paths.jobs.glob(".deleted-*")), "its folder being removed")
+
+
+def test_an_upload_cut_by_a_kill_shows_nothing_and_comes_whole_with_the_next(bench: Workbench, s3: S3Server) -> None:
+    store = open_artifacts(bench.settings)
+    job = bench.submit()
+    paths = bench.paths(job)
+    content = os.urandom(24 * MIB)
+    (paths.checkpoints / "step_10.safetensors").write_bytes(content)
+    (paths.checkpoints / ".state").mkdir()
+    for name in ("step_10.pt", "step_05.pt"):
+        (paths.checkpoints / ".state" / name).write_bytes(b"state")
+    with JournalWriter.open(paths, service="runner", redactor=Redactor(), correlation_id="corr-1") as journal:
+        journal.append("training.checkpoint", "", {"checkpoint_path": "step_10.safetensors", "step": 10, "attempt": 1})
+        journal.append("job.cancelled", "", {"status": "cancelled", "attempt": 1})
+    key = job_key(job.id, "checkpoints", "step_10.safetensors")
+
+    carrier = courier(bench, job.id)
+    eventually(lambda: s3.unfinished_uploads(BUCKET), "the upload being under way")
+    carrier.send_signal(signal.SIGKILL)
+    carrier.wait()
+    assert store.find(key) is None
+
+    assert courier(bench, job.id).wait(120) == 0  # ends by itself: the job is over
+    assert store.find(key) is not None
+    state = job_key(job.id, "checkpoints", ".state", "step_10.pt")
+    assert set(kept(store, job_key(job.id))) == {key, state}
+
+    # Another host, which has the journal and none of the files, goes on from it.
+    for path in (paths.checkpoints / "step_10.safetensors", paths.checkpoints / ".state" / "step_10.pt"):
+        path.unlink()
+    assert recovery.newest(paths, store).step == 10
+    assert not (paths.checkpoints / "step_10.safetensors").exists()
+    assert recovery.bring_newest(paths, store).step == 10
+    assert (paths.checkpoints / "step_10.safetensors").read_bytes() == content
+    assert (paths.checkpoints / ".state" / "step_10.pt").read_bytes() == b"state"
+
+
+def test_a_worker_told_to_end_does_not_wait_for_a_store_that_is_silent(bench: Workbench, s3: S3Server) -> None:
+    s3.pause()
+    job = bench.submit(steps=3, sample_every_n_steps=3)
+    worker = bench.start_worker()
+    bench.finish(job)
+    worker.terminate()
+    assert worker.wait(60) == 0
