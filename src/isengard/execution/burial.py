@@ -24,14 +24,22 @@ from isengard.trainers.base import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """How a runner ended; `exit_code` is None for one that was nobody's child any more."""
+    """How a runner ended.
+
+    Attributes:
+        exit_code: None for one that was nobody's child any more.
+        lost_host: The other host it ran on, which is down or cut off; None for a runner of this host.
+    """
 
     pid: int | None
     exit_code: int | None
+    lost_host: str | None = None
 
     @property
     def words(self) -> str:
         """The death in words, for the journal."""
+        if self.lost_host is not None:
+            return f"the host {self.lost_host} on which the job ran is down or cut off"
         who = "the job's runner" + (f" (process {self.pid})" if self.pid else "")
         if self.exit_code is None:
             return f"{who} is gone without a word: it was killed, or the machine went down"
@@ -114,7 +122,7 @@ def _verdict(paths: JobPaths, failure: Failure | None, death: Death) -> Verdict:
     if failure is not None:
         return Verdict("failed", f"{failure.error} ({death.words})", failure.error_type, failure.stack)
     words = last_words(paths) if death.exit_code and death.exit_code > 0 else ""
-    return Verdict("failed", f"{death.words}; {words}" if words else death.words, "RunnerDied")
+    return Verdict("failed", f"{death.words}; {words}" if words else death.words, "HostLost" if death.lost_host else "RunnerDied")
 
 
 def _cancel_waits(paths: JobPaths, job: Job) -> bool:

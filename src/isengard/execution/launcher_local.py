@@ -79,11 +79,12 @@ class LocalLauncher:
 
     def _write_spec(self, job: Job, character: Character, paths: JobPaths) -> None:
         try:
-            jobfile.write(self._spec(job, character, paths), paths.spec)
+            jobfile.write(self.spec(job, character, paths), paths.spec)
         except OSError as error:
             raise StorageError(f"the folder of job {job.id} cannot be written: {error.strerror}") from error
 
-    def _spec(self, job: Job, character: Character, paths: JobPaths) -> RunSpec:
+    def spec(self, job: Job, character: Character, paths: JobPaths) -> RunSpec:
+        """What the runner of the job's present attempt is to do."""
         start = self._bring_checkpoint(paths) if job.attempt > 1 else Start()
         name = f"{_slug(character.trigger_word)}-{job.id.removeprefix('train-')}.safetensors"
         output = paths.trainer / "output" / name
@@ -119,7 +120,7 @@ class LocalLauncher:
         with runner_log(paths).open("ab") as log:
             popen = subprocess.Popen(
                 argv,
-                env=self._environment(job),
+                env=self.environment(job),
                 cwd=paths.root,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -135,7 +136,7 @@ class LocalLauncher:
         except OSError as error:
             raise StorageError(f"the checkpoint of {paths.job_id} cannot be written: {error.strerror}") from error
 
-    def _environment(self, job: Job) -> dict[str, str]:
+    def environment(self, job: Job) -> dict[str, str]:
         """Ours without what only servers need, with the settings that this process was given by option."""
         withheld = {*_NOT_FOR_TRAINERS, *(_STORE_CREDENTIALS if delivers(self._settings) else ())}
         env = {name: value for name, value in os.environ.items() if name not in withheld}

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from isengard.core.clock import parse_utc
 from isengard.core.errors import Fenced, IllegalTransition, IsengardError, JournalLocked, StorageError
@@ -21,9 +21,9 @@ from isengard.core.settings import Settings
 from isengard.execution import control, inbox, lines, process, runner_lock
 from isengard.execution.burial import Death, bury
 from isengard.execution.inbox import Command
-from isengard.execution.launcher_local import LocalLauncher, Runner
+from isengard.execution.launcher_local import Runner
 from isengard.execution.seat import Seat
-from isengard.jobs.models import Job, JobStatus
+from isengard.jobs.models import Character, Job, JobStatus
 from isengard.jobs.store import Progress, Store
 from isengard.journal import Entry, JobFold, JournalCursor, JournalReader
 
@@ -34,6 +34,19 @@ NOT_NOW_S = 10.0
 
 Retry = Callable[[Job, Mapping[str, Any]], float | None]
 """Given a failed job and the fields of its last line: seconds until it is to be tried again, or None."""
+
+
+class Launcher(Protocol):
+    """Starts runners."""
+
+    def launch(self, job: Job, character: Character) -> Runner | None:
+        """Start the runner of the job's present attempt; None if it has one already, or none that is a process of ours.
+
+        Raises:
+            StorageError: It cannot be started now.
+            OSError, IsengardError: It cannot be started.
+        """
+        ...
 
 
 @dataclass(slots=True)
@@ -72,7 +85,7 @@ class Tending:
     settings: Settings
     store: Store
     seat: Seat
-    launcher: LocalLauncher
+    launcher: Launcher
     retry: Retry
     alone: bool = False
     held: dict[str, Held] = field(default_factory=dict)
@@ -81,7 +94,7 @@ class Tending:
     def adopt(self, job: Job) -> None:
         """Answer for a job that another worker, or an earlier life of this one, had started."""
         held = self._hold(job, None)
-        if runner_lock.is_held(held.paths):
+        if self._is_alive(held):
             self._announce(held)
 
     def turn(self) -> bool:
@@ -95,9 +108,7 @@ class Tending:
     # What runs.
 
     def _tend(self, held: Held) -> None:
-        alive = runner_lock.is_held(
-            held.paths
-        )  # asked before the journal is read: a death after that is seen next time
+        alive = self._is_alive(held)  # asked before the journal is read: a death after that is seen next time
         held.catch_up()
         if held.fold.attempt == held.job.attempt and held.fold.terminal_seq is not None:
             self._finish(held)
@@ -106,9 +117,23 @@ class Tending:
         elif held.fold.status == "cancelling" and held.job.status is JobStatus.RUNNING:
             held.job = self.store.transition(held.job.id, JobStatus.CANCELLING, fence=held.job.fence)
 
+    def _is_alive(self, held: Held) -> bool:
+        """Whether the job's runner lives, or is just being started."""
+        return runner_lock.is_held(held.paths)
+
+    def _death(self, held: Held) -> Death:
+        """How the runner ended, once nothing of it can write to the journal any more."""
+        exit_code = held.runner.popen.wait() if held.runner else None
+        if self.alone:
+            self._kill_orphans()
+        return Death(runner_lock.holder(held.paths), exit_code)
+
+    def _has_room(self) -> bool:
+        return len(self.held) < self.settings.max_running_jobs
+
     def _lost(self, held: Held) -> None:
         """The runner is gone without a terminal line: either it never was there, or it died."""
-        if held.runner is None and held.fold.status == "queued":
+        if held.runner is None and held.fold.status == "queued" and held.job.status is JobStatus.RUNNING:
             log.info("job %s was claimed but never started; it goes back into the queue", held.job.id)
             self.store.transition(held.job.id, JobStatus.QUEUED, fence=held.job.fence)
             self._let_go(held)
@@ -116,11 +141,8 @@ class Tending:
         if not held.paths.root.exists():
             self._mourn(held)
             return
-        exit_code = held.runner.popen.wait() if held.runner else None
-        death = Death(runner_lock.holder(held.paths), exit_code)
+        death = self._death(held)
         log.warning("job %s: %s", held.job.id, death.words)
-        if self.alone:
-            self._kill_orphans()
         try:
             bury(self.settings, held.job, death)
         except JournalLocked:
@@ -173,7 +195,7 @@ class Tending:
     # What waits.
 
     def _claim_next(self) -> bool:
-        if len(self.held) >= self.settings.max_running_jobs:
+        if not self._has_room():
             return False
         job = self.store.claim(self.seat.registration)
         if job is None:

@@ -359,6 +359,16 @@ RULES: tuple[Rule, ...] = (
         lambda cause, evidence, _match: replace(cause, explanation=cause.explanation.format(name=evidence.error[:200])),
     ),
     _rule(
+        r"\bHostLost\b",
+        Cause(
+            "host-lost",
+            "The host is gone",
+            "The machine on which the job ran went down, or was cut off for longer than ISENGARD_LOST_HOST_S.",
+            ("Resume from the last checkpoint; it runs on another host.", "Look at that machine and its network."),
+            retry=True,
+        ),
+    ),
+    _rule(
         r"(signal 9 \(SIGKILL\)|SIGKILL)",
         Cause(
             "killed",
