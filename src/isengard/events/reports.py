@@ -43,6 +43,21 @@ class Report:
     ts: str = field(default_factory=utc_now)
 
 
+def encode(report: Report) -> bytes:
+    """`report` as its line of the spool, line feed included."""
+    return orjson.dumps(
+        {
+            "event": report.event,
+            "level": report.level,
+            "msg": report.msg,
+            "ts": report.ts,
+            "fields": report.fields,
+        },
+        default=str,
+        option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE,
+    )
+
+
 class ReportSpool:
     """Appends reports to the spool file; safe for several threads and processes at once.
 
@@ -60,19 +75,14 @@ class ReportSpool:
         Raises:
             OSError: The disk refused; nothing, or a part that the reader will set aside, was written.
         """
-        line = orjson.dumps(
-            {
-                "event": report.event,
-                "level": report.level,
-                "msg": report.msg,
-                "ts": report.ts,
-                "fields": report.fields,
-            },
-            default=str,
-            option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE,
-        )
-        if self._torn:
-            line = b"\n" + line
+        self.write(b"\n" + encode(report) if self._torn else encode(report))
+
+    def write(self, line: bytes) -> None:
+        """Append an encoded line; a caller that was refused may give the very line again, however much of it is there.
+
+        Raises:
+            OSError: As for `send`.
+        """
         written = 0
         try:
             written = os.write(self._fd, line)

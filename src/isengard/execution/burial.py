@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from isengard.core.paths import JobPaths
 from isengard.core.settings import Settings
 from isengard.events.models import EventName, Level
-from isengard.execution import endings, inbox, lines, markers, process
+from isengard.execution import endings, inbox, lines, markers, process, spool
 from isengard.execution.account import account
 from isengard.execution.inbox import Command
 from isengard.execution.launcher_local import last_words
 from isengard.execution.outbox import Outbox
 from isengard.execution.recorder import Failure, Recorder
-from isengard.execution.spool import SpoolReader
 from isengard.jobs.models import Job
 from isengard.journal import JobFold, JournalReader
 from isengard.trainers.base import Verdict
@@ -63,19 +62,21 @@ def bury(settings: Settings, job: Job, death: Death) -> None:
         reader = JournalReader(paths)
         fold = JobFold.read(reader)
         if fold.status not in ("completed", "failed", "cancelled") and fold.attempt <= job.attempt:
-            recorder = _recorder(Outbox(journal), paths, job, fold)
-            _drain(paths, recorder, _last_report(reader, fold.last_seq))
+            recorder = recorder_from(Outbox(journal), paths, fold, job.total_steps)
+            recorder.attempt = job.attempt
+            _drain(paths, recorder, last_report(reader, fold.last_seq))
             _last_line(paths, recorder, job, death, reader)
         journal.sync()
     markers.clear(paths)
 
 
-def _recorder(outbox: Outbox, paths: JobPaths, job: Job, fold: JobFold) -> Recorder:
+def recorder_from(outbox: Outbox, paths: JobPaths, fold: JobFold, steps_total: int) -> Recorder:
+    """A recorder that goes on where the dead runner's stopped; `steps_total` counts if the journal names none."""
     return Recorder(
         outbox,
         paths,
-        attempt=job.attempt,
-        steps_total=fold.steps_total or job.total_steps,
+        attempt=fold.attempt,
+        steps_total=fold.steps_total or steps_total,
         step=fold.step or 0,
         stage=fold.stage or "initializing",
         status=fold.status if fold.status in ("running", "cancelling") else "running",
@@ -83,15 +84,15 @@ def _recorder(outbox: Outbox, paths: JobPaths, job: Job, fold: JobFold) -> Recor
 
 
 def _drain(paths: JobPaths, recorder: Recorder, after: int) -> None:
-    spool = SpoolReader(paths.reports, after)
+    reader = spool.of_job(paths, after)
     try:
-        for item in spool.rest():
+        for item in reader.rest():
             recorder.report(item.report, item.number)
     finally:
-        spool.close()
+        reader.close()
 
 
-def _last_report(reader: JournalReader, last_seq: int) -> int:
+def last_report(reader: JournalReader, last_seq: int) -> int:
     """The number of the last report of this attempt that is in the journal, searched backwards."""
     end = last_seq
     while end > 0:
@@ -126,7 +127,7 @@ def _verdict(paths: JobPaths, failure: Failure | None, death: Death) -> Verdict:
 
 
 def _cancel_waits(paths: JobPaths, job: Job) -> bool:
-    return any(message.command is Command.CANCEL for message in inbox.pending(paths, job.attempt))
+    return any(message.command in (Command.CANCEL, Command.KILL) for message in inbox.pending(paths, job.attempt))
 
 
 def _last_lines(reader: JournalReader) -> list[str]:

@@ -14,10 +14,10 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from isengard.events.models import Level
+from isengard.events.models import EventName, Level
 from isengard.events.reports import ENV_RUN
-from isengard.execution import process, streams
-from isengard.execution.output_log import OutputLog
+from isengard.execution import endings, process, streams
+from isengard.execution.echo import RawLog
 from isengard.execution.recorder import Recorder
 from isengard.execution.streams import StreamReader
 from isengard.trainers.base import Launch
@@ -36,9 +36,7 @@ class Child:
         run_mark: The value of ``ISENGARD_RUN`` in its environment.
     """
 
-    def __init__(
-        self, popen: subprocess.Popen[bytes], readers: list[StreamReader], log: OutputLog, run_mark: str
-    ) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes], readers: list[StreamReader], log: RawLog, run_mark: str) -> None:
         self.pid = popen.pid
         self.readers = readers
         self.started = time.monotonic()
@@ -68,6 +66,21 @@ class Child:
         process.signal_group(self.pid, signal.SIGTERM)
         await asyncio.sleep(grace_s)
         recorder.log(f"the trainer survived SIGTERM for {grace_s:g} s; sending SIGKILL", Level.WARN)
+        await self.kill()
+
+    def final_code(self, exit_code: int) -> int:
+        """What the run's exit code is: its own."""
+        return exit_code
+
+    def tell_exit(self, recorder: Recorder, exit_code: int) -> None:
+        """Journal how it ended."""
+        duration = round(time.monotonic() - self.started, 3)
+        fields = {"exit_code": exit_code, "duration_s": duration, "attempt": recorder.attempt}
+        level = Level.INFO if exit_code == 0 else Level.WARN
+        recorder.outbox.put(EventName.SUBPROCESS_EXIT, endings.describe(exit_code), fields, level)
+
+    async def strike(self) -> None:
+        """End it at once."""
         await self.kill()
 
     async def kill(self) -> tuple[int, list[int]]:

@@ -96,6 +96,15 @@ def cancel(settings: Settings, store: Store, job_id: str, *, correlation: Correl
     return _cancel_running(settings, store, job, correlation)
 
 
+def kill(settings: Settings, store: Store, job_id: str, *, correlation: Correlation | None = None) -> None:
+    """Have the runner end the training at once, without giving it time to save; the job becomes cancelled.
+
+    Raises:
+        NotFound: There is no such job.
+    """
+    _tell_runner(settings, store.get_job(check_job_id(job_id)), Command.KILL, correlation)
+
+
 def resume(
     settings: Settings,
     store: Store,
@@ -119,6 +128,8 @@ def resume(
     job = store.get_job(check_job_id(job_id))
     if job.status not in (JobStatus.FAILED, JobStatus.CANCELLED):
         raise Conflict(f"job {job_id} is {job.status}; only a failed or cancelled job can be resumed", field="status")
+    if job.is_attended:
+        raise Conflict(f"job {job_id} was started in a terminal or by a script; start it there again", field="trainer")
     if "resume" not in registry.load_usable(job.trainer, settings).capabilities:
         raise Conflict(f"the trainer {job.trainer} cannot resume; start a new job", field="trainer")
     start = recovery.newest(settings.paths.job(job_id), open_artifacts(settings))

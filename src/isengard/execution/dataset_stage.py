@@ -26,7 +26,7 @@ class PreparationStopped(Exception):
 async def prepare_dataset(
     settings: Settings, spec: RunSpec, target: Path, recorder: Recorder, stop: asyncio.Event
 ) -> Path:
-    """Make `target`, the folder of images and captions that the trainer reads; return it.
+    """Make `target`, the folder of images and captions that the trainer reads; return it. Nothing without images.
 
     Raises:
         PreparationStopped: `stop` was set.
@@ -34,6 +34,9 @@ async def prepare_dataset(
         StorageError: The disk refused.
     """
     from isengard.datasets.prepare import Subject, prepare  # noqa: PLC0415 - Pillow, while the job has started already
+
+    if spec.images is None:
+        return target
 
     recorder.enter(TrainingStage.PREPARING_DATASET, "preparing the dataset")
     teller = _Teller(recorder, stop, asyncio.get_running_loop())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isengard.execution.recorder import Failure
-from isengard.trainers.base import Ending, Verdict
+from isengard.trainers.base import EXIT_UNKNOWN, Ending, Verdict
 from isengard.trainers.tracebacks import Traceback
 
 _VMSTAT = Path("/proc/vmstat")
@@ -29,6 +29,8 @@ _SIGNALS: dict[int, str] = {
     signal.SIGXCPU: "a limit on processor time",
     signal.SIGPIPE: "it wrote to something that was closed",
 }
+_UNKNOWN = "gone without a word: somebody's kill -9, the kernel's out-of-memory killer, or os._exit"
+_UNKNOWN_AT_WORK = "gone without a word while the kernel's out-of-memory killer was at work: memory ran out"
 _TYPES: dict[int, str] = {
     signal.SIGKILL: "ProcessKilled",
     signal.SIGSEGV: "SegmentationFault",
@@ -63,6 +65,8 @@ class MemoryKills:
 
 def describe(exit_code: int, *, memory_kill: bool = False) -> str:
     """What an exit code means: ``exit code 3``, ``killed by signal 9 (SIGKILL): often …``."""
+    if exit_code == EXIT_UNKNOWN:
+        return _UNKNOWN_AT_WORK if memory_kill else _UNKNOWN
     if exit_code >= 0:
         return _shell_code(exit_code) if exit_code > 128 else f"exit code {exit_code}"
     number = -exit_code
@@ -97,8 +101,10 @@ def _with_last_words(how: str, last_lines: Sequence[str]) -> str:
 def _type(exit_code: int, memory_kill: bool) -> str:
     if exit_code >= 0:
         return "ExitCode"
-    if exit_code == -signal.SIGKILL and memory_kill:
+    if exit_code in (-signal.SIGKILL, EXIT_UNKNOWN) and memory_kill:
         return "OutOfMemoryKilled"
+    if exit_code == EXIT_UNKNOWN:
+        return "ProcessGone"
     return _TYPES.get(-exit_code, "ProcessSignalled")
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 
 from isengard.core.errors import StorageError
 from isengard.core.paths import JobPaths
-from isengard.events.models import Level
+from isengard.events.models import EventName, Level
 from isengard.events.reports import Report
 from isengard.execution import inbox
 from isengard.execution.inbox import Message
@@ -24,6 +24,8 @@ from isengard.execution.streams import StreamReader
 from isengard.trainers.base import Observer
 
 TICK_S = 1.0
+_FIGURED_OUT = (EventName.TRAINING_STEP, EventName.TRAINING_SAMPLE, EventName.TRAINING_CHECKPOINT)
+"""What an observer makes out of output and files; what a program reports by itself is exact and taken instead."""
 _MAX_FAULTS = 20
 
 
@@ -33,16 +35,22 @@ class Followers:
     Args:
         nudged: Set by whoever watches the inbox and the spool.
         obey: Carries out a command.
+        spool: Where the trainer's own reports are read.
     """
 
     def __init__(
-        self, paths: JobPaths, recorder: Recorder, nudged: asyncio.Event, obey: Callable[[Message], None]
+        self,
+        paths: JobPaths,
+        recorder: Recorder,
+        nudged: asyncio.Event,
+        obey: Callable[[Message], None],
+        spool: SpoolReader,
     ) -> None:
         self._paths = paths
         self._recorder = recorder
         self._nudged = nudged
         self._obey = obey
-        self._spool = SpoolReader(paths.reports)
+        self._spool = spool
         self._observer: Observer | None = None
         self._readers: list[StreamReader] = []
         self._faults: set[str] = set()
@@ -123,7 +131,11 @@ class Followers:
                 stack = traceback.format_exc()
                 self._recorder.log(f"the trainer's observer failed: {error!r}", Level.WARN, stack=stack)
             return
+        if reports:
+            self.read_spool()
         for report in reports:
+            if report.event in _FIGURED_OUT and report.event in self._recorder.own:
+                continue
             try:
                 self._recorder.report(report)
             except StorageError:  # it exists nowhere else, so it waits in memory

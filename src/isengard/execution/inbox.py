@@ -24,6 +24,7 @@ class Command(StrEnum):
     SAMPLE = "sample"
     SAVE = "save"
     ADOPT = "adopt"
+    KILL = "kill"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,20 @@ _STORE_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION
 
 
 @dataclass(frozen=True, slots=True)
+class Echo:
+    """Where a runner copies what the trainer prints, for somebody who looks on.
+
+    Attributes:
+        pipes: The writing ends of a pipe for stdout and one for stderr; empty for nobody.
+    """
+
+    pipes: tuple[int, ...] = ()
+
+
+NO_ECHO = Echo()
+
+
+@dataclass(frozen=True, slots=True)
 class Runner:
     """A runner that this process started."""
 
@@ -72,10 +86,15 @@ class LocalLauncher:
         if lock is None:
             return None
         try:
-            self._write_spec(job, character, paths)
-            return self._start(job, paths, lock)
+            return self.launch_locked(job, character, lock)
         finally:
             os.close(lock)  # the runner's copy keeps it locked
+
+    def launch_locked(self, job: Job, character: Character, lock: int, echo: Echo = NO_ECHO) -> Runner:
+        """Like `launch`, by a caller who holds the runner's lock and closes it afterwards."""
+        paths = self._settings.paths.job(job.id)
+        self._write_spec(job, character, paths)
+        return self._start(job, paths, lock, echo)
 
     def _write_spec(self, job: Job, character: Character, paths: JobPaths) -> None:
         try:
@@ -108,15 +127,18 @@ class LocalLauncher:
                 resume_from=start.checkpoint,
                 start_step=start.step,
             ),
-            images=self._settings.paths.uploads(character.id),
+            images=None if job.is_attended else self._settings.paths.uploads(character.id),
             lora=self._settings.paths.loras(character.id) / name,
             traceparent=job.traceparent,
             grace_period_s=self._settings.grace_period_s,
+            claim=job.fence if job.is_attended else None,
         )
 
-    def _start(self, job: Job, paths: JobPaths, lock: int) -> Runner:
-        program = (sys.executable, "-m", "isengard.execution.runner")
-        argv = (*program, "--lock-fd", str(lock), "--data-dir", str(self._settings.data_dir), job.id)
+    def _start(self, job: Job, paths: JobPaths, lock: int, echo: Echo) -> Runner:
+        options = ["--lock-fd", str(lock), "--data-dir", str(self._settings.data_dir)]
+        for pipe in echo.pipes:
+            options += ["--echo-fd", str(pipe)]
+        argv = (sys.executable, "-m", "isengard.execution.runner", *options, job.id)
         with runner_log(paths).open("ab") as log:
             popen = subprocess.Popen(
                 argv,
@@ -125,7 +147,7 @@ class LocalLauncher:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(lock,),
+                pass_fds=(lock, *echo.pipes),
                 start_new_session=True,
             )
         return Runner(popen)

@@ -69,7 +69,8 @@ def created(settings: Settings, job: Job, character: Character, secrets: Mapping
     with writer(settings, job.id, service=SERVICE, correlation_id=job.correlation_id) as journal:
         fields = {name: value for name, value in birth.items() if value not in (None, "", [], {})}
         journal.append(EventName.JOB_CREATED, f"training of {character.name} with {job.trainer} created", fields)
-        journal.append(EventName.JOB_QUEUED, "waiting for a worker", state(job))
+        waits = "its runner is being started" if job.is_attended else "waiting for a worker"
+        journal.append(EventName.JOB_QUEUED, waits, state(job))
 
 
 def resumed(settings: Settings, job: Job, start: Start, story: Correlation) -> None:

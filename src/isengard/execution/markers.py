@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from isengard.core.paths import JobPaths
+from isengard.events import overflow
 
 
 def ask(paths: JobPaths, marker: str) -> None:
@@ -15,6 +16,7 @@ def ask(paths: JobPaths, marker: str) -> None:
 
 def clear(paths: JobPaths) -> None:
     """Remove the spool and the markers, which mean something only while a run lives."""
+    overflow.clear(paths.job_id)
     with contextlib.suppress(OSError):
         paths.reports.unlink(missing_ok=True)
         for marker in paths.requests.iterdir():

@@ -23,6 +23,7 @@ from isengard.events.models import EventName
 from isengard.execution import lines
 from isengard.execution.artifacts import graves
 from isengard.execution.tending import Tending, ending
+from isengard.jobs.leases import folder_identity
 from isengard.jobs.models import Job, JobStatus
 from isengard.jobs.store import Store
 from isengard.journal import JobFold, JournalReader
@@ -35,7 +36,7 @@ def mend(settings: Settings, store: Store, tending: Tending) -> None:
     _sweep_graves(settings, store)
     for job_id in _journals(settings):
         with _trouble_with(job_id):
-            _mend_journal(settings, store, job_id)
+            mend_journal(settings, store, job_id)
     for job in _rows(store, (JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.CANCELLING)):
         with _trouble_with(job.id):
             _mend_row_without_journal(settings, store, job)
@@ -60,7 +61,8 @@ def _rows(store: Store, statuses: tuple[JobStatus, ...]) -> Iterator[Job]:
             return
 
 
-def _mend_journal(settings: Settings, store: Store, job_id: str) -> None:
+def mend_journal(settings: Settings, store: Store, job_id: str) -> None:
+    """Make the row of one job agree with its journal."""
     reader = JournalReader(settings.paths.job(job_id))
     try:
         job = store.get_job(job_id)
@@ -124,6 +126,8 @@ def _restore(settings: Settings, store: Store, job_id: str, reader: JournalReade
         request_fingerprint=fields.get("request_fingerprint"),
         has_secrets=settings.paths.job_secrets(job_id).exists(),
     )
+    if job.is_attended:  # nobody may start it: it is taken over as one that runs, and buried if it does not
+        job.status, job.home = JobStatus.RUNNING, folder_identity(settings.data_dir)
     found, restored = store.restore_job(job)
     if restored:
         log.warning("job %s had a journal but no row; it was restored", job_id)

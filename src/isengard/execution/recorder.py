@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from isengard.core.paths import JobPaths
+from isengard.events import overflow
 from isengard.events.models import EventName, Level, TrainingStage
 from isengard.events.reports import Report
 from isengard.execution.outbox import Outbox
@@ -32,6 +34,7 @@ _FIGURES = {
     "phase_pct": float,
     "it_per_s": float,
 }
+_OUTCOMES = ("completed", "failed", "cancelled")
 _STAGES = frozenset(stage.value for stage in TrainingStage)
 
 
@@ -44,6 +47,19 @@ class Failure:
     stack: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """What a trainer itself said of its end.
+
+    Attributes:
+        outcome: ``completed``, ``failed`` or ``cancelled``.
+        implied: It was not said in so many words: the script was just leaving.
+    """
+
+    outcome: str
+    implied: bool
+
+
 @dataclass(slots=True)
 class Recorder:
     """The state of one run as far as its journal lines need it.
@@ -51,6 +67,8 @@ class Recorder:
     Attributes:
         status: ``running`` or ``cancelling``; stands in every ``training.*`` and ``job.*`` line.
         failure: The last error with a type that the trainer reported.
+        farewell: What it said of its end; `on_farewell` is called when it does.
+        own: The kinds of reports that came from the trainer itself, not from whoever reads its output.
         vitals: Watches over the run; None for one that is over.
     """
 
@@ -64,12 +82,16 @@ class Recorder:
     failure: Failure | None = None
     vitals: Vitals | None = None
     pace: Pace = field(default_factory=Pace)
+    farewell: Farewell | None = None
+    on_farewell: Callable[[], None] = lambda: None
+    own: set[EventName] = field(default_factory=set)
 
     def report(self, report: Report, number: int | None = None) -> None:
         """Journal `report`; `number` is its line in the spool. Raises `StorageError`, and then took no notice of it."""
         fields = _clean(report.fields)
         if number is not None:
             fields["report"] = number
+            self.own.add(report.event)
         event, message, level = report.event, report.msg, report.level
         fault = self._missing_file(event, fields)
         if fault:
@@ -77,6 +99,7 @@ class Recorder:
         if event is EventName.LOG:
             self._append(report, event, message, fields, level)
             self._note_failure(fields)
+            self._note_farewell(fields)
             return
         self._complete(event, fields)
         self._append(report, event, message, fields, level)
@@ -151,10 +174,22 @@ class Recorder:
     def _missing_file(self, event: EventName, fields: dict[str, Any]) -> str | None:
         """What is wrong with the file that a sample or checkpoint report names; its size goes into `fields`."""
         if event is EventName.TRAINING_SAMPLE:
-            return _check_file(self.paths.samples, "sample_path", fields)
+            return self._check_file(self.paths.samples, "sample_path", fields)
         if event is EventName.TRAINING_CHECKPOINT:
-            return _check_file(self.paths.checkpoints, "checkpoint_path", fields)
+            return self._check_file(self.paths.checkpoints, "checkpoint_path", fields)
         return None
+
+    def _check_file(self, folder: Path, key: str, fields: dict[str, Any]) -> str | None:
+        kind = key.removesuffix("_path")
+        name = fields.get(key)
+        if not isinstance(name, str) or not name or name != os.path.basename(name) or name in (".", ".."):
+            return f"the trainer reported a {kind} without a plain file name"
+        with contextlib.suppress(OSError):
+            target = folder / name
+            if target.exists() or overflow.fetch(self.paths.job_id, name, target):
+                fields["size_bytes"] = target.stat().st_size
+                return None
+        return f"the trainer reported the {kind} {name}, which does not exist"
 
     def _note_failure(self, fields: dict[str, Any]) -> None:
         error, kind = fields.get("error"), fields.get("error_type")
@@ -162,17 +197,11 @@ class Recorder:
             stack = fields.get("error_stack")
             self.failure = Failure(error, kind, stack if isinstance(stack, str) else None)
 
-
-def _check_file(folder: Path, key: str, fields: dict[str, Any]) -> str | None:
-    kind = key.removesuffix("_path")
-    name = fields.get(key)
-    if not isinstance(name, str) or not name or name != os.path.basename(name) or name in (".", ".."):
-        return f"the trainer reported a {kind} without a plain file name"
-    with contextlib.suppress(OSError):
-        found = (folder / name).stat()
-        fields["size_bytes"] = found.st_size
-        return None
-    return f"the trainer reported the {kind} {name}, which does not exist"
+    def _note_farewell(self, fields: dict[str, Any]) -> None:
+        outcome = fields.get("ended")
+        if isinstance(outcome, str) and outcome in _OUTCOMES:
+            self.farewell = Farewell(outcome, implied=fields.get("implied") is True)
+            self.on_farewell()
 
 
 def _clean(fields: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 import traceback
 from collections import deque
 from collections.abc import Mapping
@@ -23,10 +22,12 @@ from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
 from isengard.events.models import EventName, Level, TrainingStage
 from isengard.events.reports import ENV_REPORTS, ENV_REQUESTS
-from isengard.execution import child, endings, export, markers, process
+from isengard.execution import attachment, child, endings, export, markers, process
 from isengard.execution.account import account
+from isengard.execution.attached import Attached
 from isengard.execution.child import Child
 from isengard.execution.dataset_stage import PreparationStopped, prepare_dataset
+from isengard.execution.echo import Echoing, RawLog
 from isengard.execution.endings import MemoryKills
 from isengard.execution.followers import TICK_S, Followers
 from isengard.execution.inbox import Command, Message
@@ -34,21 +35,27 @@ from isengard.execution.output_lines import LAST_LINES, OutputLines
 from isengard.execution.output_log import OutputLog
 from isengard.execution.recorder import Recorder
 from isengard.execution.spec import RunSpec
+from isengard.execution.spool import SpoolReader
 from isengard.execution.streams import StreamReader
 from isengard.execution.vitals import Vitals
 from isengard.trainers import registry
-from isengard.trainers.base import Ending, Launch, Observer, TrainingJob, Verdict
+from isengard.trainers.base import Attach, Ending, Launch, Observer, Trainer, TrainingJob, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a run happens and what it works with."""
+    """Where a run happens and what it works with.
+
+    Attributes:
+        echo: Pipes into which the trainer's output is copied as it comes, for stdout and stderr.
+    """
 
     settings: Settings
     spec: RunSpec
     paths: JobPaths
     redactor: Redactor
     secrets: Mapping[str, str]
+    echo: tuple[int, ...] = ()
 
 
 class Run:
@@ -58,22 +65,25 @@ class Run:
         place: Where it happens.
         recorder: Writes its journal lines.
         nudged: Set whenever the inbox or the spool may hold something new.
+        spool: Where the trainer's reports are read, from the first that is not in the journal yet.
     """
 
-    def __init__(self, place: Place, recorder: Recorder, nudged: asyncio.Event) -> None:
+    def __init__(self, place: Place, recorder: Recorder, nudged: asyncio.Event, spool: SpoolReader) -> None:
         self._place = place
         self._spec = place.spec
         self._paths = place.paths
         self._recorder = recorder
-        self._followers = Followers(place.paths, recorder, nudged, self._obey)
+        self._followers = Followers(place.paths, recorder, nudged, self._obey, spool)
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
-        self._child: Child | None = None
+        self._child: Child | Attached | None = None
         self._ending: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
 
     async def go(self) -> None:
         """Run to the end and write the terminal line, whatever happens on the way."""
-        vitals = self._recorder.vitals = Vitals.of(self._place.settings, self._recorder.outbox, self._paths)
+        ancestor = attachment.followed(self._paths)
+        vitals = Vitals.of(self._place.settings, self._recorder.outbox, self._paths, ancestor=ancestor)
+        self._recorder.vitals = vitals
         beside = [asyncio.create_task(self._followers.run()), asyncio.create_task(vitals.run())]
         try:
             verdict = await self._train()
@@ -100,7 +110,7 @@ class Run:
         self._insist()
 
     async def _train(self) -> Verdict:
-        trainer = registry.load_usable(self._spec.trainer, self._place.settings)
+        trainer = self._trainer()
         job = await self._with_dataset()
         observer = trainer.observer(job)
         self._followers.observe_with(observer)
@@ -111,11 +121,18 @@ class Run:
         running = self._start(launch, job)
         exit_code = await running.wait()
         await self._after_exit(running, exit_code)
+        exit_code = running.final_code(exit_code)
         memory_kill = MemoryKills.now().since(kills)
         verdict = self._judge(running, observer, exit_code, memory_kill=memory_kill)
         if verdict.outcome == "completed" and verdict.leaves_lora:
             await self._export(job)
         return verdict
+
+    def _trainer(self) -> Trainer:
+        """The job's trainer; one that starts by itself could not be asked for, and is here all the same."""
+        if self._spec.is_attended:
+            return registry.load(self._spec.trainer)
+        return registry.load_usable(self._spec.trainer, self._place.settings)
 
     async def _with_dataset(self) -> TrainingJob:
         folder = await prepare_dataset(
@@ -123,27 +140,32 @@ class Run:
         )
         return replace(self._spec.job, dataset=folder)
 
-    def _start(self, launch: Launch, job: TrainingJob) -> Child:
+    def _start(self, launch: Launch | Attach, job: TrainingJob) -> Child | Attached:
+        if isinstance(launch, Attach):
+            self._child = Attached(launch, self._recorder)
+            return self._child
         try:
             popen, ends = child.start(launch, {**self._environment(), **launch.env}, job.workdir, self._mark)
         except OSError as error:
             reason = f"{launch.argv[0]} cannot be started: {error.strerror}"
             raise TrainingFailed(reason, error_type="LaunchFailed") from error
-        log = OutputLog(self._paths.output, self._place.redactor)
+        log: RawLog = OutputLog(self._paths.output, self._place.redactor)
+        if self._place.echo:
+            log = Echoing(log, self._place.echo)
         readers = [self._reader(name, end, log) for name, end in ends.items()]
-        self._child = Child(popen, readers, log, self._mark)
+        started = self._child = Child(popen, readers, log, self._mark)
         fields = {"pid": popen.pid, "argv": list(launch.argv), "cwd": str(launch.cwd or job.workdir)}
         self._recorder.outbox.put(
             EventName.SUBPROCESS_START, f"{self._spec.trainer} started", {**fields, "attempt": job.attempt}
         )
         self._followers.listen_to(readers)
-        return self._child
+        return started
 
-    def _reader(self, name: str, end: int, log: OutputLog) -> StreamReader:
+    def _reader(self, name: str, end: int, log: RawLog) -> StreamReader:
         lines = OutputLines(name, self._recorder.outbox.put, self._last_lines)
         return StreamReader(name, end, log, lines, self._followers.line, self._place.redactor.stream())
 
-    async def _after_exit(self, running: Child, exit_code: int) -> None:
+    async def _after_exit(self, running: Child | Attached, exit_code: int) -> None:
         """End what the trainer left behind, then read the last of what it said."""
         await _cancel(self._ending)
         killed, stuck = await running.kill()
@@ -154,12 +176,9 @@ class Run:
             self._recorder.log(f"{words} that the trainer left behind had to be killed", Level.WARN, killed=killed)
         if stuck:
             self._recorder.log("processes of this run cannot be killed", Level.ERROR, pids=stuck)
-        duration = round(time.monotonic() - running.started, 3)
-        fields = {"exit_code": exit_code, "duration_s": duration, "attempt": self._spec.job.attempt}
-        level = Level.INFO if exit_code == 0 else Level.WARN
-        self._recorder.outbox.put(EventName.SUBPROCESS_EXIT, endings.describe(exit_code), fields, level)
+        running.tell_exit(self._recorder, exit_code)
 
-    def _judge(self, running: Child, observer: Observer, exit_code: int, *, memory_kill: bool) -> Verdict:
+    def _judge(self, running: Child | Attached, observer: Observer, exit_code: int, *, memory_kill: bool) -> Verdict:
         ending = Ending(exit_code, self._stop.is_set(), tuple(self._last_lines))
         return endings.judge(
             observer.verdict(ending),
@@ -180,6 +199,8 @@ class Run:
             self.cancel(f"cancel requested through {message.sender}")
         elif message.command is Command.ADOPT:
             self._recorder.job(EventName.JOB_ADOPTED, f"adopted by {message.sender}", worker=message.sender)
+        elif message.command is Command.KILL:
+            self._strike(message.sender)
         else:
             self._recorder.log(f"a {message.command} was requested", request=message.command.value)
             markers.ask(self._paths, message.command.value)
@@ -188,6 +209,14 @@ class Run:
         markers.ask(self._paths, "stop")
         if self._child is not None and not self._child.has_ended and self._ending is None:
             self._ending = asyncio.create_task(self._child.end(self._recorder, self._spec.grace_period_s))
+
+    def _strike(self, sender: str) -> None:
+        """End the trainer now, without another word to it."""
+        self.cancel(f"an end at once was requested through {sender}")
+        if self._child is not None and not self._child.has_ended:
+            if self._ending is not None:
+                self._ending.cancel()
+            self._ending = asyncio.create_task(self._child.strike())
 
     async def _leave_nothing_alive(self) -> None:
         await _cancel(self._ending)
@@ -208,7 +237,8 @@ class Run:
             fields = account(verdict, self._last_lines, self._spec.job.config)
             recorder.job(EventName.JOB_FAILED, fields["error"], Level.ERROR, **fields)
         elif verdict.outcome == "cancelled":
-            recorder.job(EventName.JOB_CANCELLED, f"cancelled at step {recorder.step} of {recorder.steps_total}")
+            of = f" of {recorder.steps_total}" if recorder.steps_total else ""
+            recorder.job(EventName.JOB_CANCELLED, f"cancelled at step {recorder.step}{of}")
         elif not verdict.leaves_lora:
             recorder.job(EventName.JOB_COMPLETED, "completed; no LoRA was expected of it", progress_pct=100.0)
         else:

@@ -1,6 +1,6 @@
 """The runner: one process per running job, which owns its journal and outlives whoever launched it.
 
-    python -m isengard.execution.runner [--lock-fd N] --data-dir DIR train-…
+    python -m isengard.execution.runner [--lock-fd N] [--echo-fd N …] --data-dir DIR train-…
 
 It ignores SIGHUP and takes SIGTERM and SIGINT as a cancel: the training is asked to save and stop, and the job can be
 resumed. A server that shuts down does not send them; the runner is in a session of its own. Exit codes: 0 the job's
@@ -23,8 +23,9 @@ from isengard.core.errors import IsengardError, StorageError
 from isengard.core.paths import JobPaths
 from isengard.core.redaction import Redactor
 from isengard.core.settings import load
-from isengard.events.models import EventName
-from isengard.execution import job_secrets, markers, process, runner_lock
+from isengard.events.models import EventName, Level
+from isengard.execution import attachment, job_secrets, markers, process, runner_lock, spool
+from isengard.execution.burial import last_report, recorder_from
 from isengard.execution.outbox import Outbox
 from isengard.execution.recorder import Recorder
 from isengard.execution.run import Place, Run
@@ -43,6 +44,9 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="isengard-runner", description="Runs one job of an Isengard data folder.")
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--lock-fd", type=int, help="runner.lock of the job, open and locked")
+    parser.add_argument(
+        "--echo-fd", type=int, action="append", default=[], help="a pipe that gets the output; the second gets stderr"
+    )
     parser.add_argument("job_id")
     chosen = parser.parse_args(arguments)
     try:
@@ -56,7 +60,12 @@ def main(arguments: Sequence[str]) -> int:
         return _decline(f"cannot begin: {error}")
     redactor = Redactor.configured(os.environ, settings.redact_patterns).with_known(*secrets.values())
     with bind(Correlation(spec.job.correlation_id, spec.traceparent)):
-        return _run(Place(settings, spec, paths, redactor, secrets))
+        code = _run(Place(settings, spec, paths, redactor, secrets, tuple(chosen.echo_fd)))
+    if code == 0 and spec.claim is not None:
+        from isengard.execution import attended  # noqa: PLC0415 - the database, which a runner needs nowhere else
+
+        attended.close_claim(settings, chosen.job_id, spec.claim)
+    return code
 
 
 def _hold_lock(paths: JobPaths, inherited: int | None) -> bool:
@@ -77,23 +86,30 @@ def _run(place: Place) -> int:
     except IsengardError as error:
         return _decline(f"cannot open the journal: {error}")
     with opened as journal:
-        if not _is_due(place):
+        fold = JobFold.read(JournalReader(place.paths))
+        if not _is_due(place, fold):
             return _decline(f"job {place.paths.job_id} is not waiting for attempt {place.spec.job.attempt}")
         process.become_subreaper()
-        asyncio.run(_live(place, journal))
+        asyncio.run(_live(place, journal, fold))
     return 0
 
 
-def _is_due(place: Place) -> bool:
-    """Whether the journal still waits for this attempt: it may have been cancelled or resumed in the meantime."""
-    fold = JobFold.read(JournalReader(place.paths))
-    return fold.attempt == place.spec.job.attempt and fold.status == "queued"
+def _is_due(place: Place, fold: JobFold) -> bool:
+    """Whether the journal still waits for this attempt: it may have been cancelled or resumed in the meantime.
+
+    What follows a script that lives goes on after a runner that died.
+    """
+    waits = fold.status == "queued" or (fold.terminal_seq is None and attachment.is_alive(place.paths))
+    return waits and fold.attempt == place.spec.job.attempt
 
 
-async def _live(place: Place, journal: JournalWriter) -> None:
+async def _live(place: Place, journal: JournalWriter, fold: JobFold) -> None:
     nudged = asyncio.Event()
-    recorder = _begin(place, journal)
-    run = Run(place, recorder, nudged)
+    if fold.status == "queued":
+        recorder, read_before = _begin(place, journal), 0
+    else:
+        recorder, read_before = _go_on(place, journal, fold)
+    run = Run(place, recorder, nudged, spool.of_job(place.paths, read_before))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, run.cancel, f"the runner received {number.name}")
@@ -112,10 +128,11 @@ def _begin(place: Place, journal: JournalWriter) -> Recorder:
         Outbox(journal),
         place.paths,
         attempt=job.attempt,
-        steps_total=int(job.config["steps"]),
+        steps_total=int(job.config.get("steps") or 0),
         step=job.start_step,
     )
-    markers.clear(place.paths)  # a run that died left them; whoever wrote its death has journaled its reports
+    if attachment.followed(place.paths) is None:  # what is followed may have reported already
+        markers.clear(place.paths)  # a run that died left them; whoever wrote its death has journaled its reports
     place.paths.reports.touch(mode=0o600)  # there from the beginning, so that it can be watched
     recorder.job(
         EventName.JOB_STARTED,
@@ -125,6 +142,13 @@ def _begin(place: Place, journal: JournalWriter) -> Recorder:
         host=os.uname().nodename,
     )
     return recorder
+
+
+def _go_on(place: Place, journal: JournalWriter, fold: JobFold) -> tuple[Recorder, int]:
+    """A recorder behind what a dead runner has written, and how many reports that were."""
+    recorder = recorder_from(Outbox(journal), place.paths, fold, int(place.spec.job.config.get("steps") or 0))
+    recorder.log("the runner died; another one goes on", Level.WARN, pid=os.getpid())
+    return recorder, last_report(JournalReader(place.paths), fold.last_seq)
 
 
 async def _watch(paths: JobPaths, nudged: asyncio.Event) -> None:

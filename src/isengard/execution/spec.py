@@ -14,14 +14,21 @@ class RunSpec:
 
     Attributes:
         job: What the trainer gets; its ``dataset`` is filled by the runner from `images`.
-        images: The character's uploads.
+        images: The character's uploads; None for a training that brings its own data.
         lora: Where the finished LoRA goes.
         grace_period_s: Seconds a trainer has to stop by itself, and again after SIGTERM.
+        claim: Fence of the claim of whoever started this run without a worker; the runner ends it in the store.
     """
 
     trainer: str
     job: TrainingJob
-    images: Path
+    images: Path | None
     lora: Path
     traceparent: str
     grace_period_s: float
+    claim: int | None = None
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether no worker started it."""
+        return self.claim is not None

@@ -7,7 +7,7 @@ warning, so that counting never goes wrong. Never writes to the spool.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any
 import orjson
 
 from isengard.core.clock import format_utc, parse_utc, utc_now
+from isengard.core.paths import JobPaths
+from isengard.events import overflow
 from isengard.events.models import EventName, Level
 from isengard.events.reports import Report
 
@@ -50,17 +52,26 @@ class SpoolReader:
     Args:
         path: The spool; it need not exist yet.
         after: The last line number that is in the journal already.
+        overflow: Finds the spool that the writer turned to for good when it could not write the first one any more.
     """
 
-    def __init__(self, path: Path, after: int = 0) -> None:
+    def __init__(self, path: Path, after: int = 0, overflow: Callable[[], Path | None] = lambda: None) -> None:
         self._path = path
         self._after = after
+        self._overflow = overflow
         self._descriptor: int | None = None
         self._offset = 0
         self._number = 0
 
     def read(self) -> Iterator[Numbered]:
         """The reports since the last call. One that the caller fails to take comes again."""
+        yield from self._read_file()
+        if (overflow := self._overflow()) is not None:
+            yield from self._read_file()  # the last that was written before the writer turned away
+            self._turn_to(overflow)
+            yield from self._read_file()
+
+    def _read_file(self) -> Iterator[Numbered]:
         if self._descriptor is None and not self._open():
             return
         assert self._descriptor is not None  # noqa: S101 - for the type checker
@@ -91,6 +102,11 @@ class SpoolReader:
             return False
         return True
 
+    def _turn_to(self, overflow: Path) -> None:
+        """Go on there. What the first spool holds of a line it could not take is repeated there as a whole."""
+        self.close()
+        self._path, self._offset, self._overflow = overflow, 0, lambda: None
+
     def _long_line(self) -> bytes:
         """The line at the position, which is longer than a chunk; empty while its end is not written."""
         assert self._descriptor is not None  # noqa: S101 - for the type checker
@@ -108,6 +124,11 @@ class SpoolReader:
                 yield Numbered(self._number + 1, parse(line))
             self._offset += size  # only now: a caller that could not journal the report gets it again
             self._number += 1
+
+
+def of_job(paths: JobPaths, after: int = 0) -> SpoolReader:
+    """The reader of a job's spool, wherever the training writes it."""
+    return SpoolReader(paths.reports, after, lambda: overflow.spool(paths.job_id))
 
 
 def parse(line: bytes) -> Report:

@@ -15,9 +15,9 @@ import termios
 from collections.abc import Callable
 
 from isengard.core.redaction import StreamRedactor
+from isengard.execution.echo import RawLog
 from isengard.execution.folding import LineFolder, Piece
 from isengard.execution.output_lines import OutputLines
-from isengard.execution.output_log import OutputLog
 from isengard.execution.rates import TokenBucket
 
 PARSED_PER_S = 20_000
@@ -43,7 +43,7 @@ class StreamReader:
         self,
         name: str,
         descriptor: int,
-        log: OutputLog,
+        log: RawLog,
         lines: OutputLines,
         observe: Observe,
         redacting: StreamRedactor,

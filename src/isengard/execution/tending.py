@@ -18,7 +18,7 @@ from isengard.core.clock import parse_utc
 from isengard.core.errors import Fenced, IllegalTransition, IsengardError, JournalLocked, StorageError
 from isengard.core.paths import JobPaths
 from isengard.core.settings import Settings
-from isengard.execution import control, inbox, lines, process, runner_lock
+from isengard.execution import attachment, control, inbox, lines, process, runner_lock
 from isengard.execution.burial import Death, bury
 from isengard.execution.inbox import Command
 from isengard.execution.launcher_local import Runner
@@ -103,6 +103,7 @@ class Tending:
         for held in list(self.held.values()):
             self._guard(held, self._tend)
         self._tell_progress()
+        self._adopt_attended()
         return self._claim_next()
 
     # What runs.
@@ -133,6 +134,8 @@ class Tending:
 
     def _lost(self, held: Held) -> None:
         """The runner is gone without a terminal line: either it never was there, or it died."""
+        if held.job.is_attended and self._lost_attended(held):
+            return
         if held.runner is None and held.fold.status == "queued" and held.job.status is JobStatus.RUNNING:
             log.info("job %s was claimed but never started; it goes back into the queue", held.job.id)
             self.store.transition(held.job.id, JobStatus.QUEUED, fence=held.job.fence)
@@ -150,6 +153,13 @@ class Tending:
             return  # somebody else is writing the end; it is read in the next turn
         held.catch_up()
         self._finish(held)
+
+    def _lost_attended(self, held: Held) -> bool:
+        """Whether that was all there is to do for one that its maker started: nobody else may start it."""
+        if held.fold.status == "queued":
+            self._fail(held, "whoever began it ended before its runner was started", "NeverStarted")
+            return True
+        return attachment.is_alive(held.paths)  # a script starts another runner by itself
 
     def _mourn(self, held: Held) -> None:
         log.error("the folder of job %s was removed while it ran", held.job.id)
@@ -173,7 +183,7 @@ class Tending:
         self.store.transition(held.job.id, wanted, fence=held.job.fence, **known)
         self._let_go(held)
         log.info("job %s is %s", held.job.id, wanted)
-        if wanted is JobStatus.FAILED:
+        if wanted is JobStatus.FAILED and not held.job.is_attended:
             self._try_again(held)
 
     def _try_again(self, held: Held) -> None:
@@ -193,6 +203,13 @@ class Tending:
                 self._let_go(held)
 
     # What waits.
+
+    def _adopt_attended(self) -> None:
+        """Answer for jobs of this folder that were started without a worker, since this one came or before."""
+        mine = self.seat.registration.folder
+        if any(job.home == mine for job in self.store.unheld_jobs()):
+            for job in self.store.take_over(self.seat.registration, homes=[mine]):
+                self.adopt(job)
 
     def _claim_next(self) -> bool:
         if not self._has_room():

@@ -44,18 +44,22 @@ class Vitals:
     Args:
         outbox: Where readings and warnings go.
         every_s: Seconds between readings; 0 for none.
+        ancestor: The process whose descendants are the training, itself included if it is another than this one.
     """
 
-    def __init__(self, outbox: Outbox, paths: JobPaths, limits: Limits, every_s: float) -> None:
+    def __init__(
+        self, outbox: Outbox, paths: JobPaths, limits: Limits, every_s: float, *, ancestor: int | None = None
+    ) -> None:
         self._outbox = outbox
         self._paths = paths
         self._every_s = every_s
+        self._ancestor = ancestor
         self._watch = RunWatch(limits, time.monotonic())
         self._newest: GPUMetrics | None = None
         self._count = 0
 
     @classmethod
-    def of(cls, settings: Settings, outbox: Outbox, paths: JobPaths) -> Vitals:
+    def of(cls, settings: Settings, outbox: Outbox, paths: JobPaths, *, ancestor: int | None = None) -> Vitals:
         """As the settings have it."""
         limits = Limits(
             stall_factor=settings.watch_stall_factor,
@@ -63,7 +67,7 @@ class Vitals:
             idle_s=settings.watch_gpu_idle_s,
             disk_free_mb=settings.watch_disk_free_mb,
         )
-        return cls(outbox, paths, limits, settings.metrics_every_s)
+        return cls(outbox, paths, limits, settings.metrics_every_s, ancestor=ancestor)
 
     # What the recorder tells.
 
@@ -98,7 +102,7 @@ class Vitals:
                 await asyncio.sleep(pause)
                 self._note_sleep_of_machine(time.time() - looked_at - pause)
                 looked_at, pause = time.time(), self._every_s
-                self._take(await asyncio.to_thread(_read, *monitors))
+                self._take(await asyncio.to_thread(_read, *monitors, self._ancestor))
                 self._warn(self._watch.on_tick(time.monotonic()))
         finally:
             monitors[0].close()
@@ -136,8 +140,10 @@ def _open_monitors(paths: JobPaths) -> tuple[GPUMonitor, SystemMonitor]:
     return GPUMonitor(os.environ.get("CUDA_VISIBLE_DEVICES")), SystemMonitor(paths.root)
 
 
-def _read(gpu: GPUMonitor, system: SystemMonitor) -> Reading:
-    pids = process.descendants(os.getpid())
+def _read(gpu: GPUMonitor, system: SystemMonitor, ancestor: int | None) -> Reading:
+    pids = process.descendants(os.getpid() if ancestor is None else ancestor)
+    if ancestor is not None:
+        pids.append(ancestor)
     gpus, warning = gpu.read(pids)
     return Reading(gpus, system.read(pids), warning)
 

@@ -19,6 +19,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from isengard.core.errors import Conflict, Fenced, InvalidInput, NotFound
 from isengard.jobs import cursors
 from isengard.jobs.database import Database
+from isengard.jobs.lease_store import begin_at_birth
 from isengard.jobs.models import HELD, Job, JobPage, JobStatus, check_transition
 from isengard.jobs.schema import characters, jobs
 
@@ -80,13 +81,17 @@ class JobStore:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def create_job(self, job: Job, *, before_commit: Callable[[Job], None] | None = None) -> tuple[Job, bool]:
+    def create_job(
+        self, job: Job, *, before_commit: Callable[[Job], None] | None = None, home: str | None = None
+    ) -> tuple[Job, bool]:
         """Insert a queued job, or find the one that the same request made before.
 
         Args:
             job: As it is to stand; its status must be queued.
             before_commit: Called with the job inside the transaction, after the row was accepted and only for a new
                 one. Whatever it raises undoes the row and is passed on.
+            home: The data folder on which the caller starts the job's runner itself: the job comes back running,
+                claimed under a fence, and no worker can have started it in between.
 
         Returns:
             The job and whether it is new. It is not when its `idempotency_key` was used by an equal request.
@@ -105,7 +110,7 @@ class JobStore:
                 return _same_request(_by_key(connection, job), job), False
             if before_commit is not None:
                 before_commit(job)
-        return job, True
+            return (job if home is None else begin_at_birth(connection, job, home)), True
 
     def restore_job(self, job: Job) -> tuple[Job, bool]:
         """Give a job its row back, as its journal tells it; the character need not exist any more.

@@ -196,6 +196,21 @@ class LeaseStore:
             return [Job(**row._mapping) for row in connection.execute(query)]
 
 
+def begin_at_birth(connection: Connection, job: Job, home: str) -> Job:
+    """Make a job that was inserted in this transaction a running one that its maker answers for, with no worker yet."""
+    now = datetime.now(UTC)
+    changes: dict[str, Any] = {
+        "status": JobStatus.RUNNING,
+        "stage": "initializing",
+        "home": home,
+        "fence": _next_fence(connection),
+        "started_at": now,
+        "updated_at": now,
+    }
+    connection.execute(update(jobs).where(jobs.c.id == job.id).values(**changes))
+    return dataclasses.replace(job, **changes)
+
+
 def _without_worker() -> Any:
     registered = select(workers.c.id).where(workers.c.id == jobs.c.worker_id)
     return ~registered.exists()

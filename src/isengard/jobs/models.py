@@ -57,6 +57,10 @@ HELD = frozenset({JobStatus.RUNNING, JobStatus.CANCELLING})
 """Statuses in which a worker answers for the job."""
 
 
+ATTENDED = "attended"
+"""The requirement of a job that its maker starts: what no worker has to offer."""
+
+
 @dataclass(slots=True)
 class Job:
     """A job as the store holds it. The journal holds what happened; these are the facts that change.
@@ -111,6 +115,11 @@ class Job:
     worker_id: str | None = None
     home: str | None = None
     fence: int = 0
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether the process that made it starts its runner by itself, so that no worker ever may."""
+        return bool(self.requirements.get(ATTENDED))
 
 
 @dataclass(slots=True)

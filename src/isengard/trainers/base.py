@@ -107,8 +107,27 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True)
+class Attach:
+    """A process that runs already and is followed instead of started.
+
+    Attributes:
+        pid: Its process id.
+        started: When the kernel started it, to tell it from a later process with its id.
+        interactive: Whether a person works in it (a notebook): it may be interrupted, but never ended.
+    """
+
+    pid: int
+    started: float
+    interactive: bool = False
+
+
+EXIT_UNKNOWN = -1000
+"""The exit code of a process that is gone and of which nobody can say how it ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
-    """How the trainer's process ended: `exit_code` is negative for a signal, as in `subprocess`."""
+    """How the trainer's process ended: `exit_code` is negative for a signal, as in `subprocess`, or `EXIT_UNKNOWN`."""
 
     exit_code: int
     stop_requested: bool
@@ -181,8 +200,8 @@ class Trainer(Protocol):
         """Look whether it can run here, quickly and without importing what is heavy."""
         ...
 
-    def launch(self, job: TrainingJob, settings: Settings) -> Launch:
-        """Write what the program needs below ``job.workdir`` and say how it is started."""
+    def launch(self, job: TrainingJob, settings: Settings) -> Launch | Attach:
+        """Write what the program needs below ``job.workdir`` and say how it is started, or which one is followed."""
         ...
 
     def observer(self, job: TrainingJob) -> Observer:

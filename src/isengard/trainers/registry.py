@@ -17,6 +17,10 @@ from isengard.trainers.parameters import validate_config
 __all__ = ["GROUP", "TrainerCard", "available", "load", "load_usable", "names", "validate_config"]
 
 GROUP = "isengard.trainers"
+_SELF_STARTING = {
+    "script": EntryPoint("script", "isengard.trainers.script:ScriptTrainer", GROUP),
+}
+"""Trainers that no job can ask for, because their jobs are made by what they follow; so no list offers them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def load(name: str) -> Trainer:
         InvalidInput: No trainer has that name; the detail lists those that exist.
         TrainerUnavailable: It is installed but its code cannot be loaded.
     """
-    point = next(iter(entry_points(group=GROUP, name=name)), None)
+    point = _SELF_STARTING.get(name) or next(iter(entry_points(group=GROUP, name=name)), None)
     if point is None:
         raise InvalidInput(
             f"there is no trainer {name[:80]!r}; installed are {', '.join(names()) or 'none'}", field="trainer"

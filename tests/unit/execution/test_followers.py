@@ -12,6 +12,7 @@ from isengard.core.paths import DataDir
 from isengard.execution.followers import Followers
 from isengard.execution.outbox import Outbox
 from isengard.execution.recorder import Recorder
+from isengard.execution.spool import SpoolReader
 
 
 @pytest.mark.parametrize("turns", range(5))
@@ -21,7 +22,8 @@ async def test_a_cancellation_that_comes_together_with_a_nudge_is_not_lost(tmp_p
     nudged = asyncio.Event()
     outbox = cast(Outbox, None)  # neither spool nor inbox holds anything to write
     recorder = Recorder(outbox, paths, attempt=1, steps_total=1)
-    task = asyncio.create_task(Followers(paths, recorder, nudged, lambda message: None).run())
+    followers = Followers(paths, recorder, nudged, lambda message: None, SpoolReader(paths.reports))
+    task = asyncio.create_task(followers.run())
     for _ in range(5):
         await asyncio.sleep(0)
 
