@@ -18,6 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from isengard.api.app import create_app
+from isengard.api.half_open import give_up_silent_clients
 from isengard.api.subscribers import Address
 from isengard.core.errors import StartupError
 from isengard.core.settings import Settings
@@ -35,6 +36,7 @@ def serve(settings: Settings, listener: socket.socket, *, ready: Callable[[], No
         StartupError: The data folder or the database cannot be used.
     """
     _spool_uploads_in(settings.paths.run / "spool")
+    give_up_silent_clients(listener, settings.stream_stall_s)
     app = create_app(settings)
     server = ApiServer(app, ready or _nothing)
     try:

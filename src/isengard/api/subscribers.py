@@ -6,6 +6,7 @@ Timeline of an ending:
 
 - the client goes away: its connection's `receive` says so → `leave` → its loop wakes and returns
 - the client does not read: its `send` waits for longer than `stall_s` → the sweep aborts the connection → as above
+- the client is silent for good: the kernel gives the connection up (`half_open`) → as the first
 - the server stops: `close` → every loop wakes, sees `closed`, ends its response; clients come back with their position
 """
 

@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     max_streams: int = Field(2000, ge=1, le=100_000, description="Most live streams one API process serves.")
     stream_heartbeat_s: float = Field(15.0, ge=0.05, le=300, description="Seconds between signs of life of a stream.")
     stream_stall_s: float = Field(
-        120.0, ge=0.1, le=3600, description="Seconds after which a stream whose client does not read is closed."
+        120.0, ge=0.1, le=3600, description="Seconds after which a client that does not read, or does not answer at all, is cut off."
     )
 
     max_image_mb: int = Field(50, ge=1, le=2048, description="Size of one image file, MiB.")
