@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -49,6 +49,21 @@ class Settings(BaseSettings):
     )
     artifacts_redirect_s: int = Field(
         0, ge=0, le=604_800, description="Seconds a presigned address of weights holds; 0 sends them through the API."
+    )
+    launcher: Literal["local", "ray", "none"] = Field(
+        "local",
+        description="`local`: a worker starts its trainings on its own machine; `ray`: on a Ray cluster; "
+        "`none`: not at all, other hosts do.",
+    )
+    ray_address: str = Field("auto", description="Address of the Ray cluster: `host:6379`, or `auto` for the one here.")
+    ray_options: str = Field(
+        "", description="Options of each training's Ray actor as a JSON object: `num_gpus`, `label_selector` and others."
+    )
+    remote: bool = Field(
+        False, description="This worker is on another host than the API: it fetches jobs and ships journals by Redis."
+    )
+    lost_host_s: float = Field(
+        60.0, ge=1, le=86_400, description="Seconds after which a silent host is given up, and its trainings with it."
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARN or ERROR, for the services' own logs.")
     redact_patterns: str = Field(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, insert, or_, select, true, update
 
 from isengard.core.errors import Conflict, Fenced
 from isengard.jobs.database import Database
@@ -106,6 +106,10 @@ class LeaseStore:
     def jobs_held_by(self, worker_id: str) -> list[Job]:
         """The running and cancelling jobs that this worker answers for, in the order they were started."""
         return self._held(jobs.c.worker_id == worker_id)
+
+    def held_jobs(self) -> list[Job]:
+        """Every running and cancelling job, whoever answers for it, in the order they were started."""
+        return self._held(true())
 
     def unheld_jobs(self) -> list[Job]:
         """The running and cancelling jobs whose worker is registered no more."""
