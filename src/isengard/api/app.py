@@ -36,6 +36,7 @@ from isengard.datasets.characters import Characters
 from isengard.datasets.images import Images
 from isengard.datasets.intake import Intake
 from isengard.datasets.limits import Limits
+from isengard.execution.artifacts import delivers, open_artifacts
 from isengard.jobs.models import JobStatus
 from isengard.jobs.store import open_store
 from isengard.journal import service_log
@@ -97,6 +98,7 @@ def _open(settings: Settings, figures: Figures) -> Services:
     redactor = Redactor.configured(os.environ, settings.redact_patterns)
     settings.paths.prepare()
     service_log.configure("api", settings.paths, settings.log_level, redactor)
+    artifacts = open_artifacts(settings) if delivers(settings) else None
     store = open_store(settings)
     limits = Limits.of(settings)
     readers = JournalReaders(settings.paths)
@@ -117,7 +119,8 @@ def _open(settings: Settings, figures: Figures) -> Services:
         characters=Characters(store, settings.paths),
         images=Images(store, settings.paths, limits),
         intake=Intake(store, settings.paths, limits),
-        readiness=ReadinessChecks(settings, store),
+        artifacts=artifacts,
+        readiness=ReadinessChecks(settings, store, artifacts),
         gate=_gate(settings),
         audit=AuditTrail(settings.paths, redactor),
         started_at=utc_now(),

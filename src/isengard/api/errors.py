@@ -48,6 +48,8 @@ def headers_of(error: errors.IsengardError) -> dict[str, str]:
     """The headers that go with a domain error."""
     if isinstance(error, errors.Overloaded):
         return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, errors.Unreachable):
+        return {"Retry-After": "10"}
     if isinstance(error, errors.Unauthenticated):
         return {"WWW-Authenticate": "Bearer"}
     return {}

@@ -1,4 +1,4 @@
-"""Sends a file of ours to a client: type by our own map, ranges, validators, and never a path outside its folder.
+"""Sends files and stored objects to a client: type by our own map, ranges, validators, never a path outside its folder.
 
 The type is never guessed from content, and what a browser could run is never sent as such: only the image types that
 Isengard itself writes are shown in place, everything else is a download.
@@ -13,12 +13,12 @@ from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import quote
 
-import anyio
 from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
+from isengard.api.contents import Content, DiskFile
 from isengard.api.errors import problem
-from isengard.core.errors import NotFound, StorageError
+from isengard.core.errors import NotFound
 
 _IMAGES = {
     ".png": "image/png",
@@ -38,7 +38,6 @@ _BINARY = "application/octet-stream"
 _FOREVER = "private, max-age=31536000, immutable"
 _ASK_AGAIN = "private, no-cache"
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
-_PIECE = 256 * 1024
 
 
 def content_type(name: str) -> str:
@@ -47,15 +46,15 @@ def content_type(name: str) -> str:
     return _IMAGES.get(suffix) or _OTHERS.get(suffix) or _BINARY
 
 
-def version(found: os.stat_result) -> str:
-    """A short text that changes when the file does; a URL that carries it as ``v`` may be cached for ever."""
-    return f"{found.st_mtime_ns:x}-{found.st_size:x}"
+def is_plain(name: str) -> bool:
+    """Whether `name` is one segment of a path and nothing else."""
+    return name not in ("", ".", "..") and not any(sign in name for sign in "/\\\0")
 
 
 def within(folder: Path, name: str) -> Path:
     """The regular file `name` directly in `folder`, symbolic links resolved; raises `NotFound` for anything else."""
     missing = NotFound(f"there is no file {name[:200]!r} here", field="filename")
-    if name in ("", ".", "..") or "/" in name or "\\" in name or "\x00" in name:
+    if not is_plain(name):
         raise missing
     try:
         path = (folder / name).resolve(strict=True)
@@ -70,42 +69,44 @@ def within(folder: Path, name: str) -> Path:
 def send_file(
     request: Request, path: Path, *, media_type: str | None = None, download_as: str | None = None
 ) -> Response:
-    """The response with the file at `path`: all of it, a range (206), 304 where the client has it, or 416.
+    """The response with the file at `path`, which `within` found; see `send_content`."""
+    return send_content(request, DiskFile.at(path), media_type=media_type, download_as=download_as)
+
+
+def send_content(
+    request: Request, content: Content, *, media_type: str | None = None, download_as: str | None = None
+) -> Response:
+    """The response with `content`: all of it, a range (206), 304 where the client has it, or 416.
 
     A file that grows meanwhile, such as a journal, is sent as long as it was when the request came.
 
     Args:
-        path: A file that exists; `within` found it.
         media_type: Its type where its name does not tell.
         download_as: The name to save it under; its own where left out.
     """
-    try:
-        found = path.stat()
-    except OSError:
-        raise NotFound(f"there is no file {path.name!r} here", field="filename") from None
-    headers = _headers(found, media_type or content_type(path.name), download_as or path.name)
-    if request.query_params.get("v") == version(found):
+    headers = _headers(content, media_type or content_type(content.name), download_as or content.name)
+    if request.query_params.get("v") == content.version:
         headers["cache-control"] = _FOREVER
     if _has_it(request.headers.get("if-none-match"), headers["etag"]):
         return Response(status_code=304, headers=headers)
     try:
-        wanted = _wanted_range(request, headers, found.st_size)
+        wanted = _wanted_range(request, headers, content.size)
     except ValueError:
-        detail = f"the range is not inside the file, which has {found.st_size} bytes"
-        return problem(416, detail, {"content-range": f"bytes */{found.st_size}"})
+        detail = f"the range is not inside the file, which has {content.size} bytes"
+        return problem(416, detail, {"content-range": f"bytes */{content.size}"})
     if wanted is None:
-        return _Part(path, range(found.st_size), 200, headers)
-    headers["content-range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{found.st_size}"
-    return _Part(path, wanted, 206, headers)
+        return _Part(content, range(content.size), 200, headers)
+    headers["content-range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{content.size}"
+    return _Part(content, wanted, 206, headers)
 
 
-def _headers(found: os.stat_result, kind: str, name: str) -> dict[str, str]:
+def _headers(content: Content, kind: str, name: str) -> dict[str, str]:
     shown = "inline" if kind in _IMAGES.values() else "attachment"
     return {
         "content-type": kind,
         "content-disposition": f"{shown}; filename*=utf-8''{quote(name, safe='')}",
-        "etag": f'"{version(found)}"',
-        "last-modified": formatdate(found.st_mtime, usegmt=True),
+        "etag": f'"{content.version}"',
+        "last-modified": formatdate(content.modified, usegmt=True),
         "cache-control": _ASK_AGAIN,
         "accept-ranges": "bytes",
     }
@@ -139,23 +140,22 @@ def _wanted_range(request: Request, headers: dict[str, str], size: int) -> range
 
 
 class _Part(Response):
-    """Some bytes of a file in a row, read in pieces."""
+    """Some bytes in a row, sent in pieces."""
 
-    def __init__(self, path: Path, part: range, status_code: int, headers: dict[str, str]) -> None:
+    def __init__(self, content: Content, part: range, status_code: int, headers: dict[str, str]) -> None:
         super().__init__(status_code=status_code, headers={**headers, "content-length": str(len(part))})
-        self._path = path
+        self._content = content
         self._part = part
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with await anyio.open_file(self._path, "rb") as file:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            left = 0 if scope["method"] == "HEAD" else len(self._part)
-            await file.seek(self._part.start)
-            while left:
-                piece = await file.read(min(_PIECE, left))
-                if not piece:
-                    raise StorageError(f"{self._path.name} became shorter while it was being sent")
-                left -= len(piece)
-                await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
-            if not self._part or scope["method"] == "HEAD":
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        if scope["method"] != "HEAD" and self._part:
+            pieces = self._content.pieces(self._part)
+            first = await anext(pieces)  # before anything is said: what cannot be read is an error, not a broken answer
+            await send(start)
+            await send({"type": "http.response.body", "body": first, "more_body": True})
+            async for piece in pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        else:
+            await send(start)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from isengard.api.schemas.system import DependencyCheck, Readiness
 from isengard.core.errors import IsengardError
 from isengard.core.settings import Settings
+from isengard.execution.artifacts import ArtifactStore
 from isengard.jobs.leases import LeaseObserver
 from isengard.jobs.store import Store
 
@@ -20,9 +21,10 @@ _PATIENCE_S = 2.0
 class ReadinessChecks:
     """The checks of one application. A worker is judged by its beats, seen over several calls."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, artifacts: ArtifactStore | None) -> None:
         self._settings = settings
         self._store = store
+        self._artifacts = artifacts
         self._observer = LeaseObserver(settings.lease_s)
         self._lock = threading.Lock()
 
@@ -35,6 +37,8 @@ class ReadinessChecks:
         ]
         if self._settings.redis_url is not None:
             checks.append(_check("redis", self._redis, is_required=False))
+        if self._artifacts is not None:
+            checks.append(_check("artifacts", self._stored_artifacts, is_required=False))
         if all(check.ok for check in checks):
             return Readiness(status="ready", checks=checks)
         serves = all(check.ok for check in checks if check.required)
@@ -59,6 +63,11 @@ class ReadinessChecks:
         if not alive:
             raise IsengardError("no worker is alive: jobs stay queued until one is started ('isengard worker')")
         return f"{len(alive)} alive"
+
+    def _stored_artifacts(self) -> str:
+        assert self._artifacts is not None  # noqa: S101 - asked only where there is one
+        self._artifacts.check()
+        return f"{self._artifacts.shown} answers"
 
     def _redis(self) -> str:
         import redis

@@ -22,6 +22,7 @@ from isengard.core.settings import Settings
 from isengard.datasets.characters import Characters
 from isengard.datasets.images import Images
 from isengard.datasets.intake import Intake
+from isengard.execution.artifacts import ArtifactStore
 from isengard.jobs.store import Store
 from isengard.journal.readers import JournalReaders
 
@@ -31,6 +32,7 @@ class Services:
     """The parts of a running API.
 
     Attributes:
+        artifacts: The store of artifacts beside the data folder, if there is one.
         started_at: When it started, as in the journal.
     """
 
@@ -49,6 +51,7 @@ class Services:
     gate: Keyring | OpenDoor
     audit: AuditTrail
     intake: Intake
+    artifacts: ArtifactStore | None
     readiness: ReadinessChecks
     started_at: str
 

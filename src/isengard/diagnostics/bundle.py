@@ -25,11 +25,12 @@ import orjson
 
 from isengard import __version__
 from isengard.core.clock import utc_now
-from isengard.core.errors import StorageError
+from isengard.core.errors import StorageError, Unreachable
 from isengard.core.paths import JobPaths
 from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
 from isengard.diagnostics import environment, first_error, redacted_files, report
+from isengard.diagnostics.stored_samples import StoredSamples
 from isengard.diagnostics.summary import stage_of, status_of
 from isengard.diagnostics.tail import last_service_lines
 from isengard.diagnostics.zip_stream import Member, zip_stream
@@ -94,11 +95,13 @@ class Bundle:
             yield self._member("events.jsonl", [])
         yield self._member("environment.json", [_json(environment.snapshot(self.settings, redactor))])
         yield from self._service_logs(redactor)
-        yield from self._folder(paths.samples, "samples", redactor)
-        yield from self._folder(paths.trainer, "trainer", redactor)
-        if paths.spec.is_file():
-            yield self._member("trainer/job.json", redacted_files.text(paths.spec, redactor))
-        yield self._member("report.html", [self._report(paths, reader, fold, redactor)])
+        with StoredSamples(self.settings, paths, keep=report.MAX_PICTURES) as stored:
+            yield from self._samples(paths, stored, redactor)
+            yield from self._folder(paths.trainer, "trainer", redactor)
+            if paths.spec.is_file():
+                yield self._member("trainer/job.json", redacted_files.text(paths.spec, redactor))
+            pictures = _newest_pictures((paths.samples, stored.folder), redactor)
+            yield self._member("report.html", [self._report(pictures, reader, fold, redactor)])
         # Last, for it tells what was left out on the way.
         yield self._member("metadata.json", [_json(redactor.value(self._metadata(paths, fold)))])
 
@@ -112,10 +115,23 @@ class Bundle:
             lines = last_service_lines(self.settings.paths.service_logs(service), service, SERVICE_LINES)
             yield self._member(f"service_logs/{service}.log", [redacted_files.clean_lines(lines, redactor)])
 
+    def _samples(self, paths: JobPaths, stored: StoredSamples, redactor: Redactor) -> Iterator[Member]:
+        """Those on this disk, then those that only the store of artifacts has."""
+        taken: set[str] = set()
+        yield from self._files(_files_below(paths.samples), paths.samples, "samples", redactor, taken)
+        try:
+            yield from self._files(stored.fetch(), stored.folder, "samples", redactor, taken)
+        except (Unreachable, OSError) as error:
+            self._left_out.append(_LeftOut("samples/", 0, f"what only the store has: {error}"))
+
     def _folder(self, folder: Path, name: str, redactor: Redactor) -> Iterator[Member]:
         """The files below `folder` that can be shown; the others are noted. Links are not followed."""
-        taken: set[str] = set()
-        for path in _files_below(folder):
+        return self._files(_files_below(folder), folder, name, redactor, set())
+
+    def _files(
+        self, files: Iterable[Path], folder: Path, name: str, redactor: Redactor, taken: set[str]
+    ) -> Iterator[Member]:
+        for path in files:
             shown = redactor.filename(path.relative_to(folder).as_posix())
             content = self._content(path, f"{name}/{shown}", redactor)
             if content is not None:
@@ -149,7 +165,9 @@ class Bundle:
             "left_out": self._left_out,
         }
 
-    def _report(self, paths: JobPaths, reader: JournalReader, fold: JobFold, redactor: Redactor) -> bytes:
+    def _report(
+        self, pictures: list[tuple[Path, str]], reader: JournalReader, fold: JobFold, redactor: Redactor
+    ) -> bytes:
         losses = series(reader, ["loss"], _REPORT_POINTS).points["loss"]
         facts = {
             "Job": self.job.id,
@@ -171,7 +189,7 @@ class Bundle:
             config=redactor.value(self.job.config),
             first_error=first_error.find(reader),
             losses=[(point.step, point.value) for point in losses if point.value is not None],
-            pictures=_newest_pictures(paths, redactor),
+            pictures=pictures,
             lines=reader.page(limit=_REPORT_LINES, order="desc").entries[::-1],
             notes=(
                 f"Made {utc_now()} by Isengard {__version__}. All figures and lines are in events.jsonl beside it.",
@@ -225,8 +243,8 @@ def _unique(name: str, taken: set[str]) -> str:
     return found
 
 
-def _newest_pictures(paths: JobPaths, redactor: Redactor) -> list[tuple[Path, str]]:
-    found = [path for path in _files_below(paths.samples) if path.suffix.lower() in _IMAGES]
+def _newest_pictures(folders: Iterable[Path], redactor: Redactor) -> list[tuple[Path, str]]:
+    found = [path for folder in folders for path in _files_below(folder) if path.suffix.lower() in _IMAGES]
     newest = sorted(found, key=lambda path: path.stat().st_mtime)[-report.MAX_PICTURES :]
     return [(path, redactor.filename(path.name)) for path in newest]
 

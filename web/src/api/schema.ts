@@ -2833,6 +2833,13 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description It is at this address for a while, in the store of artifacts. */
+            307: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2870,6 +2877,20 @@ export interface operations {
                     /**
                      * @example {
                      *       "detail": "config.steps: input should be greater than or equal to 1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A limit is reached; Retry-After says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "all 2000 streams of this server are in use"
                      *     }
                      */
                     "application/json": components["schemas"]["Problem"];
@@ -3039,6 +3060,13 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description It is at this address for a while, in the store of artifacts. */
+            307: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3076,6 +3104,20 @@ export interface operations {
                     /**
                      * @example {
                      *       "detail": "config.steps: input should be greater than or equal to 1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A limit is reached; Retry-After says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "all 2000 streams of this server are in use"
                      *     }
                      */
                     "application/json": components["schemas"]["Problem"];
@@ -3155,6 +3197,20 @@ export interface operations {
                     /**
                      * @example {
                      *       "detail": "config.steps: input should be greater than or equal to 1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A limit is reached; Retry-After says when to come back. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "all 2000 streams of this server are in use"
                      *     }
                      */
                     "application/json": components["schemas"]["Problem"];

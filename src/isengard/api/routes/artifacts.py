@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from starlette.responses import RedirectResponse
 
 from isengard.api.artifacts import Artifacts
 from isengard.api.body import StrictJsonRoute
-from isengard.api.files import send_file
+from isengard.api.contents import Content, StoredFile
+from isengard.api.files import send_content
 from isengard.api.schemas.common import problems
 from isengard.api.schemas.jobs import Artifact, ArtifactList
 from isengard.api.services import Services, ServicesDep
@@ -23,12 +25,23 @@ _FILE: dict[int | str, dict[str, Any]] = {
     },
     206: {"description": "The range asked for."},
     304: {"description": "Not changed since the copy the client has."},
-    **problems(404, 416),
+    **problems(404, 416, 503),
+}
+_WEIGHTS: dict[int | str, dict[str, Any]] = {
+    **_FILE,
+    307: {"description": "It is at this address for a while, in the store of artifacts."},
 }
 
 
 def _artifacts(services: Services, job_id: str) -> Artifacts:
-    return Artifacts(services.paths, services.readers.of(job_id), services.store.get_job(job_id))
+    return Artifacts(services.paths, services.readers.of(job_id), services.store.get_job(job_id), services.artifacts)
+
+
+def _weights(services: Services, request: Request, content: Content) -> Response:
+    """Send `content` or, where that is set, a way to the store. Not for pictures: the page shows only its own."""
+    expires_s = services.settings.artifacts_redirect_s
+    address = content.signed(expires_s) if expires_s and isinstance(content, StoredFile) else None
+    return RedirectResponse(address, 307) if address else send_content(request, content)
 
 
 @router.get("", summary="What the job left", responses=problems(404))
@@ -42,28 +55,28 @@ def list_artifacts(services: ServicesDep, job_id: str) -> ArtifactList:
 @router.get("/samples/{filename}", summary="A sample image", response_class=Response, responses=_FILE)
 def get_sample(services: ServicesDep, request: Request, job_id: str, filename: str) -> Response:
     """The image, with range requests and caching headers."""
-    return send_file(request, _artifacts(services, job_id).sample(filename))
+    return send_content(request, _artifacts(services, job_id).sample(filename))
 
 
 @router.head("/checkpoints/{filename}", include_in_schema=False)
-@router.get("/checkpoints/{filename}", summary="A checkpoint", response_class=Response, responses=_FILE)
+@router.get("/checkpoints/{filename}", summary="A checkpoint", response_class=Response, responses=_WEIGHTS)
 def get_checkpoint(services: ServicesDep, request: Request, job_id: str, filename: str) -> Response:
     """The file, with range requests and caching headers."""
-    return send_file(request, _artifacts(services, job_id).checkpoint(filename))
+    return _weights(services, request, _artifacts(services, job_id).checkpoint(filename))
 
 
 @router.head("/model", include_in_schema=False)
-@router.get("/model", summary="The finished LoRA", response_class=Response, responses=_FILE)
+@router.get("/model", summary="The finished LoRA", response_class=Response, responses=_WEIGHTS)
 def get_model(services: ServicesDep, request: Request, job_id: str) -> Response:
     """The `.safetensors` file, with range requests and caching headers."""
-    return send_file(request, _artifacts(services, job_id).model())
+    return _weights(services, request, _artifacts(services, job_id).model())
 
 
 @router.put("/checkpoints/{filename}/keep", summary="Keep a checkpoint", responses=problems(404, 507))
 def keep_checkpoint(services: ServicesDep, job_id: str, filename: str) -> Artifact:
     """Keeps it whatever the trainer removes to save space."""
     artifacts = _artifacts(services, job_id)
-    keeping.keep(artifacts.paths, artifacts.checkpoint(filename))
+    keeping.keep(artifacts.paths, artifacts.checkpoint_on_disk(filename))
     return artifacts.described_checkpoint(filename)
 
 
@@ -73,4 +86,4 @@ def keep_checkpoint(services: ServicesDep, job_id: str, filename: str) -> Artifa
 def release_checkpoint(services: ServicesDep, job_id: str, filename: str) -> None:
     """Where the trainer has removed its own copy, the checkpoint is gone."""
     artifacts = _artifacts(services, job_id)
-    keeping.release(artifacts.paths, artifacts.checkpoint(filename).name)
+    keeping.release(artifacts.paths, artifacts.checkpoint_on_disk(filename).name)
