@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-SOURCE = Path(__file__).with_name("nvml.c")
+from standins import nvidia_driver
 
 READ = """
 import json, os, sys
@@ -32,10 +32,7 @@ print(json.dumps(out))
 
 @pytest.fixture(scope="session")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("driver")
-    library = folder / "libnvidia-ml.so.1"
-    subprocess.run(["cc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(library), str(SOURCE)], check=True)
-    return folder
+    return nvidia_driver.build(tmp_path_factory.mktemp("driver"))
 
 
 def read(folder: Path | None, *actions: str, **environment: str) -> list[Any]:

@@ -14,16 +14,24 @@ import { bundleUrl } from "./header";
 import { useMoment } from "./moment";
 import { Section } from "@/components/ui/panel";
 
-/** Keeps a checkpoint from being removed, or gives it free again. */
+/** Keeps a checkpoint from being removed, or gives it free again; shown at once, taken back if the server refuses. */
 export function useKeep(jobId: string) {
   const client = useQueryClient();
+  const { queryKey } = artifactsQuery(jobId);
   return useMutation({
+    onMutate: ({ name, keep }) => {
+      client.setQueryData(queryKey, (known) =>
+        known?.map((each) =>
+          each.type === "checkpoint" && each.name === name ? { ...each, kept: keep } : each,
+        ),
+      );
+    },
     mutationFn: ({ name, keep }: { name: string; keep: boolean }) => {
       const params = { path: { job_id: jobId, filename: name } };
       const path = "/api/jobs/{job_id}/artifacts/checkpoints/{filename}/keep";
       return body(keep ? api.PUT(path, { params }) : api.DELETE(path, { params }));
     },
-    onSuccess: () => client.invalidateQueries({ queryKey: ["job", jobId, "artifacts"] }),
+    onSettled: () => client.invalidateQueries({ queryKey }),
   });
 }
 

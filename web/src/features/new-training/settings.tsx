@@ -150,7 +150,7 @@ function Choices({ info, trainer, onTrainer, onPreset }: ChoicesProps) {
   const nameOf = useJobName();
   const navigate = useNavigate({ from: "/new" });
   return (
-    <div className="mb-5 flex flex-wrap items-end gap-x-5 gap-y-3">
+    <div className="mb-5 flex flex-wrap items-start gap-x-5 gap-y-3">
       <label className="flex min-w-48 flex-1 flex-col gap-1 font-medium">
         {S.create.trainer}
         <Select className="w-full" value={trainer.name} onChange={(event) => onTrainer(event.target.value)}>
@@ -242,7 +242,7 @@ function useStart(onRefused: (errors: Record<string, string>) => void) {
       return body(
         api.POST("/api/training", {
           params: { header: { "idempotency-key": key } },
-          body: { character_id: characterId, trainer, config, secrets, priority: 0 },
+          body: { character_id: characterId, trainer, config, secrets },
         }),
       );
     },

@@ -140,9 +140,15 @@ export function LogList({
     if (corrected !== null) element.scrollTop = corrected;
     draw();
     const atEnd = map.offset >= map.end - NEAR_END;
-    // Only the reader's own movement upwards lets go; a list that has just grown is at its end again in a moment.
-    if (atEnd !== following && (atEnd || map.offset < before)) onFollow(atEnd);
+    // Only the reader's own movement counts; a list that has just grown is at its end again in a moment.
+    if (atEnd ? !following && map.offset > before : following && map.offset < before) onFollow(atEnd);
   };
+  // New lines that come between the wheel's turn and the scrolling it causes would take the reader back to the end.
+  const letGo = () => {
+    const { scrollHeight = 0, clientHeight = 0 } = box.current ?? {};
+    if (following && scrollHeight > clientHeight) onFollow(false);
+  };
+  const touchedAt = useRef(0);
 
   const select = (by: number) => {
     const at = indexOf(log, first, last, selected);
@@ -164,7 +170,10 @@ export function LogList({
     else if (key === "Escape" && selected !== null) onSelect(null);
     else if (key === "Home") jump(0);
     else if (key === "End") jump(Infinity);
-    else return;
+    else {
+      if (key === "ArrowUp" || key === "PageUp") letGo();
+      return;
+    }
     event.preventDefault();
     event.stopPropagation();
     if (key === "Home") onFollow(false);
@@ -186,6 +195,10 @@ export function LogList({
       // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- see above
       tabIndex={0}
       onScroll={onScroll}
+      onWheel={(event) => event.deltaY < 0 && letGo()}
+      onTouchStart={(event) => (touchedAt.current = event.touches[0]?.clientY ?? 0)}
+      onTouchMove={(event) => (event.touches[0]?.clientY ?? 0) > touchedAt.current && letGo()}
+      onPointerDown={(event) => event.nativeEvent.offsetX > event.currentTarget.clientWidth && letGo()}
       onKeyDown={onKeyDown}
       className="h-full overflow-x-hidden overflow-y-auto overscroll-contain bg-surface font-mono text-xs [overflow-anchor:none] focus-visible:-outline-offset-2"
     >

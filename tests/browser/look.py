@@ -1,0 +1,57 @@
+"""What the tests of the page look at, read out of the document."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from standins.workbench import eventually
+
+SCROLL = """(table) => new Promise((done) => {
+  const found = new Map();
+  const look = () => {
+    for (const row of table.querySelectorAll('[data-seq]'))
+      found.set(Number(row.dataset.seq), row.lastElementChild.textContent);
+    return table.scrollTop + table.clientHeight >= table.scrollHeight - 1;
+  };
+  const on = () => {
+    const waiting = [...table.querySelectorAll('[role=row]')].some((row) => !row.dataset.seq);
+    if (!waiting && look()) return done([...found]);
+    if (!waiting) table.scrollTop += table.clientHeight / 2;
+    requestAnimationFrame(on);
+  };
+  requestAnimationFrame(() => requestAnimationFrame(on));
+})"""
+
+
+def journal(page: Page) -> Locator:
+    return page.get_by_role("table", name="Journal of the job")
+
+
+def every_line(page: Page) -> dict[int, str]:
+    """Numbers and messages of all lines, by scrolling from the first to the last."""
+    journal(page).press("Home")
+    expect(journal(page).locator("[data-seq='1']")).to_be_visible()
+    return dict(journal(page).evaluate(SCROLL))
+
+
+def points_in_chart(page: Page) -> int:
+    """How many points the loss curve is drawn from."""
+    name = page.get_by_role("img", name=re.compile("Loss over steps")).get_attribute("aria-label") or ""
+    return int(name.rsplit(", ", 1)[1].removesuffix(" points").replace(",", ""))
+
+
+def step_shown(page: Page) -> int:
+    """The step in the header of an open job."""
+    words = page.locator("[data-progress-words]").inner_text()
+    return int(words.split(" / ")[0].replace(",", "")) if words[:1].isdigit() else 0
+
+
+def wait_for_step(page: Page, step: int) -> None:
+    eventually(lambda: step_shown(page) >= step, f"step {step} on the page")
+
+
+def expect_link(page: Page, state: str) -> None:
+    """The mark of the open job says whether the page is live."""
+    expect(page.get_by_role("dialog").locator("[data-link]")).to_have_attribute("data-link", state)
