@@ -18,12 +18,14 @@ from typing import Any
 from pydantic import SecretStr
 
 from isengard.core.correlation import Correlation
-from isengard.core.errors import StorageError
+from isengard.core.errors import InvalidInput, StorageError
 from isengard.core.paths import JobPaths
 from isengard.core.settings import Settings
 from isengard.execution import runner_lock
 from isengard.execution.artifacts import delivers, open_artifacts, recovery
 from isengard.execution.checkpoints import Start
+from isengard.execution.gpus import NOTHING_SHARED, GpuPool, Share
+from isengard.execution.room import Room, gpus_wanted
 from isengard.execution.spec import RunSpec
 from isengard.jobs.models import Character, Job
 from isengard.trainers import jobfile
@@ -65,16 +67,26 @@ class Runner:
 
 
 class LocalLauncher:
-    """Launches runners for one data folder."""
+    """Launches runners for one data folder.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        gpus: The GPUs to give out; None for a launcher that leaves every runner what this process sees.
+    """
+
+    def __init__(self, settings: Settings, gpus: GpuPool | None = None) -> None:
         self._settings = settings
+        self._gpus = gpus or GpuPool(settings.paths)
+
+    def room(self) -> Room:
+        """What is free for further jobs now."""
+        return Room(total=len(self._gpus.names), free=self._gpus.free())
 
     def launch(self, job: Job, character: Character) -> Runner | None:
         """Start the runner of `job`'s present attempt; None if a runner of the job lives already.
 
         Raises:
-            StorageError: The job's folder cannot be written.
+            StorageError: The job's folder cannot be written, or its GPUs have just been taken.
+            InvalidInput: It wants more GPUs than there are.
             OSError: The process cannot be started.
         """
         paths = self._settings.paths.job(job.id)
@@ -86,15 +98,26 @@ class LocalLauncher:
         if lock is None:
             return None
         try:
-            return self.launch_locked(job, character, lock)
+            with self._gpus.take(gpus_wanted(job), job.id) as share:
+                return self.launch_locked(job, character, lock, gpus=self._enough(job, share))
         finally:
             os.close(lock)  # the runner's copy keeps it locked
 
-    def launch_locked(self, job: Job, character: Character, lock: int, echo: Echo = NO_ECHO) -> Runner:
-        """Like `launch`, by a caller who holds the runner's lock and closes it afterwards."""
+    def launch_locked(
+        self, job: Job, character: Character, lock: int, echo: Echo = NO_ECHO, gpus: Share = NOTHING_SHARED
+    ) -> Runner:
+        """Like `launch`, by a caller who holds the runner's lock and the GPUs' and closes them afterwards."""
         paths = self._settings.paths.job(job.id)
         self._write_spec(job, character, paths)
-        return self._start(job, paths, lock, echo)
+        return self._start(job, paths, lock, echo, gpus)
+
+    def _enough(self, job: Job, share: Share | None) -> Share:
+        if share is not None:
+            return share
+        wanted, there = gpus_wanted(job), len(self._gpus.names)
+        if wanted > there:
+            raise InvalidInput(f"it asks for {wanted} GPUs, and this machine gives out {there}", field="config.gpus")
+        raise StorageError(f"{wanted} GPUs are not free any more")
 
     def _write_spec(self, job: Job, character: Character, paths: JobPaths) -> None:
         try:
@@ -134,20 +157,16 @@ class LocalLauncher:
             claim=job.fence if job.is_attended else None,
         )
 
-    def _start(self, job: Job, paths: JobPaths, lock: int, echo: Echo) -> Runner:
-        options = ["--lock-fd", str(lock), "--data-dir", str(self._settings.data_dir)]
-        for pipe in echo.pipes:
-            options += ["--echo-fd", str(pipe)]
-        argv = (sys.executable, "-m", "isengard.execution.runner", *options, job.id)
+    def _start(self, job: Job, paths: JobPaths, lock: int, echo: Echo, gpus: Share) -> Runner:
         with runner_log(paths).open("ab") as log:
             popen = subprocess.Popen(
-                argv,
-                env=self.environment(job),
+                runner_program(self._settings, job.id, lock, echo),
+                env=self.environment(job) | gpus.environment(),
                 cwd=paths.root,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(lock, *echo.pipes),
+                pass_fds=(lock, *echo.pipes, *gpus.descriptors),
                 start_new_session=True,
             )
         return Runner(popen)
@@ -164,6 +183,14 @@ class LocalLauncher:
         env = {name: value for name, value in os.environ.items() if name not in withheld}
         story = Correlation(job.correlation_id, job.traceparent)
         return {**env, **_as_environment(self._settings), **story.child().environment()}
+
+
+def runner_program(settings: Settings, job_id: str, lock: int, echo: Echo = NO_ECHO) -> list[str]:
+    """Program and arguments of a runner that inherits `lock`, its open ``runner.lock``."""
+    options = ["--lock-fd", str(lock), "--data-dir", str(settings.data_dir)]
+    for pipe in echo.pipes:
+        options += ["--echo-fd", str(pipe)]
+    return [sys.executable, "-m", "isengard.execution.runner", *options, job_id]
 
 
 def runner_log(paths: JobPaths) -> Path:
