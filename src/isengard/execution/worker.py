@@ -21,7 +21,7 @@ from isengard.core.settings import Settings
 from isengard.execution import mend, process, retries, seat
 from isengard.execution.artifacts import open_artifacts
 from isengard.execution.artifacts.courier import courier_of
-from isengard.execution.launcher_local import LocalLauncher
+from isengard.execution.cluster import membership
 from isengard.execution.tending import Retry, Tending
 from isengard.jobs.leases import Worker as Registration
 from isengard.jobs.store import Store, open_store
@@ -57,6 +57,7 @@ class Worker:
         settings = self._settings
         settings.paths.prepare()
         open_artifacts(settings)  # an address that makes no sense is told now
+        membership.check(settings)
         redactor = Redactor.configured(os.environ, settings.redact_patterns)
         service_log.configure("worker", settings.data_dir, settings.log_level, redactor)
         process.become_subreaper()
@@ -71,20 +72,24 @@ class Worker:
             return
         registration = taken.registration
         log.info("worker %s started on %s", registration.id, self._settings.data_dir)
-        tending = Tending(self._settings, store, taken, LocalLauncher(self._settings), self._retry, alone=True)
+        async with membership.tending_of(self._settings, store, taken, self._retry) as tending:
+            await self._serve(store, registration, tending, woken)
+        await self._leave(store, registration, tending)
+
+    async def _serve(self, store: Store, registration: Registration, tending: Tending, woken: asyncio.Event) -> None:
         beside = [
             asyncio.create_task(self._beat(store, registration, woken)),
             asyncio.create_task(self._watch(woken)),
-            asyncio.create_task(courier_of(self._settings)),
         ]
         try:
-            await asyncio.to_thread(mend.mend, self._settings, store, tending)
+            if not self._settings.remote:  # the site's journals are the truth, and it brings their files to the store
+                beside.append(asyncio.create_task(courier_of(self._settings)))
+                await asyncio.to_thread(mend.mend, self._settings, store, tending)
             await self._work(tending, woken)
         finally:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
-        await self._leave(store, registration, tending)
 
     def _listen_to_signals(self, woken: asyncio.Event) -> None:
         def stop() -> None:

@@ -1,0 +1,16 @@
+"""Runs on other hosts than the site's: how they get what they need, and how what they do comes back. Over Redis alone.
+
+The *site* is the data folder that the API serves. A *host* has a data folder of its own, on its own disk.
+
+    site                                                  host
+    office.py  ◀─ "begin" ── parcel ─▶                    begin.py, which becomes the runner
+        ▲      ◀─ numbered lines on a stream of the run ─ outpost.py ◀─ journal ◀─ runner
+        │      ── orders (cancel, sample, save) ────────▶ outpost.py ─▶ inbox ─▶ runner
+    run_copy.py ─ pieces of files, asked for ───────────▶ outpost.py
+        ▼      ◀─ "ended" ── release ─────────────────▶   outpost.py clears the folder
+    journal, samples, checkpoints, LoRA of the site: readers know no difference
+
+What makes it safe: the site gives each run a token and takes lines from the stream of that token alone, so a host that
+was given up cannot write into what came after it. The runner's journal is the truth until the site has it; nothing is
+trimmed or cleared before. Whoever sends says it again until it is answered, and hearing it twice changes nothing.
+"""

@@ -1,0 +1,227 @@
+"""The host's end: ships the journals of its runs, hands orders to runners, gives out files, buries runs, clears up.
+
+    python -m isengard.execution.cluster.outpost --data-dir DIR
+
+One process a data folder, whoever starts it: a second one ends at once. It belongs to no runner and outlives them, so
+what a killed run left on the disk still reaches the site. It ends by itself when nothing has been left to do for a
+while. Killed, it is started again by whoever needs it and asks Redis where to go on: it remembers nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from isengard.core.errors import IsengardError, StartupError
+from isengard.core.paths import DataDir
+from isengard.core.redaction import Redactor
+from isengard.core.settings import Settings, load
+from isengard.events.bus import BusUnavailable
+from isengard.events.redis import RedisEventBus
+from isengard.events.redis_address import connect
+from isengard.execution.cluster import pieces, runs
+from isengard.execution.cluster.mail import SITE, Letter, Mail
+from isengard.execution.cluster.stay import Stay
+from isengard.journal import service_log
+from isengard.journal.notify import watch
+
+log = logging.getLogger(__name__)
+
+ROUND_S = 1.0
+"""How often folders and runners are looked at."""
+ALIVE_S = 2.0
+"""How often the site is told that its runs are in good hands."""
+LINGER_S = 30.0
+"""How long it stays when there is nothing to do."""
+_LISTEN_S = 1.0
+
+
+class Outpost:
+    """All runs of one data folder."""
+
+    def __init__(self, settings: Settings, client: object) -> None:
+        self._settings = settings
+        self._client = client
+        self._bus = RedisEventBus(client)
+        self._mail = Mail(client)
+        self._stays: dict[str, Stay] = {}
+        self._woken = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until there has been nothing to do for a while."""
+        beside = [asyncio.create_task(task) for task in (self._listen(), self._tell_alive(), self._watch())]
+        idle_since = time.monotonic()
+        try:
+            while time.monotonic() - idle_since < LINGER_S:
+                await self._round()
+                if self._stays:
+                    idle_since = time.monotonic()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(ROUND_S):
+                        await self._woken.wait()
+                self._woken.clear()
+                for task in beside:
+                    if task.done():
+                        task.result()
+        finally:
+            for task in beside:
+                task.cancel()
+            for stay in self._stays.values():
+                await stay.leave()
+
+    async def _round(self) -> None:
+        present = await asyncio.to_thread(_runs_in, self._settings.paths)
+        for channel in self._stays.keys() - present.keys():
+            await self._stays.pop(channel).leave()
+        for channel, run in present.items():
+            if channel not in self._stays:
+                log.info("%s: run %s", self._settings.data_dir, channel)
+                self._stays[channel] = Stay(self._settings, self._bus, self._mail, run)
+        for stay in list(self._stays.values()):
+            try:
+                await stay.look_after()
+            except (IsengardError, OSError) as error:
+                log.warning("%s: %s; trying again", stay.run.channel, error)
+
+    async def _listen(self) -> None:
+        while True:
+            addresses = sorted(self._stays)
+            try:
+                if not addresses:
+                    await asyncio.sleep(0.2)
+                    continue
+                letter = await self._mail.receive(addresses, _LISTEN_S)
+                if letter is not None:
+                    await self._take(letter)
+            except BusUnavailable:
+                await asyncio.sleep(ROUND_S)
+            except Exception:  # whatever one letter holds, the next must be read
+                log.exception("a letter could not be handled")
+
+    async def _take(self, letter: Letter) -> None:
+        stay = self._stays.get(letter.address)
+        if stay is None:
+            return
+        if letter.kind == "read":
+            await pieces.give(self._mail, letter, stay.shelf())
+        elif letter.kind == "order":
+            await stay.order(letter)
+        elif letter.kind == "release":
+            await stay.release()
+            self._woken.set()
+
+    async def _tell_alive(self) -> None:
+        while True:
+            with contextlib.suppress(BusUnavailable):
+                channels = [channel for channel, stay in self._stays.items() if not stay.is_lost]
+                if channels:
+                    await self._mail.send(SITE, "alive", channels=channels, host=os.uname().nodename)
+            await asyncio.sleep(ALIVE_S)
+
+    async def _watch(self) -> None:
+        with contextlib.suppress(IsengardError):  # no watch left to give: folders are looked at every second anyway
+            async for _ in watch(_wake_file(self._settings.paths)):
+                self._woken.set()
+        await asyncio.Event().wait()
+
+
+def wake(paths: DataDir) -> None:
+    """Have the outpost look at its folder now."""
+    with contextlib.suppress(OSError):
+        _wake_file(paths).write_bytes(b"")
+
+
+def ensure(settings: Settings) -> None:
+    """Start the outpost of the data folder unless it runs; it is no child that has to be waited for.
+
+    Raises:
+        OSError: The process cannot be started.
+    """
+    descriptor = _take_lock(settings.paths)
+    if descriptor is None:
+        return
+    os.close(descriptor)
+    log_file = settings.paths.service_logs("outpost") / "outpost.err"
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    program = [sys.executable, "-m", "isengard.execution.cluster.outpost", "--detach"]
+    with log_file.open("ab") as errors:
+        starter = subprocess.Popen(
+            [*program, "--data-dir", str(settings.data_dir)],
+            env={**os.environ, **_address(settings)},
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            start_new_session=True,
+        )
+    starter.wait()
+
+
+def _address(settings: Settings) -> dict[str, str]:
+    return {"ISENGARD_REDIS_URL": settings.redis_url.get_secret_value()} if settings.redis_url else {}
+
+
+def _wake_file(paths: DataDir) -> Path:
+    return paths.run / "outpost.wake"
+
+
+def _take_lock(paths: DataDir) -> int | None:
+    paths.run.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(paths.run / "outpost.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def _runs_in(paths: DataDir) -> dict[str, runs.RemoteRun]:
+    try:
+        names = sorted(os.listdir(paths.jobs))
+    except FileNotFoundError:
+        return {}
+    found = [runs.read(paths.job(name)) for name in names if name.startswith("train-")]
+    return {run.channel: run for run in found if run is not None}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Be the outpost of a data folder; returns 0 when there was nothing (more) to do."""
+    parser = argparse.ArgumentParser(prog="isengard-outpost", description="Ships what runs of this data folder write.")
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--detach", action="store_true", help="go on as nobody's child")
+    chosen = parser.parse_args(arguments)
+    if chosen.detach and os.fork():
+        return 0
+    settings = load(data_dir=chosen.data_dir)
+    if settings.redis_url is None:
+        raise StartupError("ISENGARD_REDIS_URL is not set on this host", field="redis_url")
+    lock = _take_lock(settings.paths)
+    if lock is None:
+        return 0
+    redactor = Redactor.configured(os.environ, settings.redact_patterns)
+    service_log.configure("outpost", settings.data_dir, settings.log_level, redactor)
+    asyncio.run(_work(settings, settings.redis_url.get_secret_value()))
+    return 0
+
+
+async def _work(settings: Settings, url: str) -> None:
+    client = connect(url)
+    try:
+        await Outpost(settings, client).run()
+    finally:
+        await client.aclose()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

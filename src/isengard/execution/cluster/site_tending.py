@@ -1,0 +1,90 @@
+"""What the site's worker does beyond its own jobs: it also answers for the runs on other hosts.
+
+A run on another host has no lock here. It lives while its host is heard of; before it has begun, while its worker is.
+Silence is counted on this process's monotonic clock and only while Redis answers here, so neither a clock nor an outage
+of Redis nor a suspended machine can condemn a host.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+from isengard.execution import runner_lock
+from isengard.execution.burial import Death
+from isengard.execution.cluster import runs
+from isengard.execution.cluster.office import Office
+from isengard.execution.cluster.runs import RemoteRun
+from isengard.execution.tending import Held, Tending
+from isengard.jobs.leases import LeaseObserver, Worker
+from isengard.jobs.models import Job, JobStatus
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class SiteTending(Tending):
+    """The jobs of the site's worker, and those of other hosts.
+
+    Args:
+        office: Where those are heard of.
+    """
+
+    office: Office = field(kw_only=True)
+    observer: LeaseObserver = field(kw_only=True)
+    _workers: dict[str, Worker] = field(default_factory=dict, kw_only=True)
+    _lost_workers: set[str] = field(default_factory=set, kw_only=True)
+
+    def turn(self) -> bool:
+        """Look at everything once; whether there may be more to do at once."""
+        self._look_at_workers()
+        self._take_in()
+        return super().turn()
+
+    def _look_at_workers(self) -> None:
+        present = self.store.workers()
+        self._workers = {worker.id: worker for worker in present}
+        mine = self.seat.registration.id
+        self._lost_workers = {lost.id for lost in self.observer.look([each for each in present if each.id != mine])}
+
+    def _take_in(self) -> None:
+        """Answer for what runs on other hosts, since now or since before."""
+        for job in self.store.held_jobs():
+            held = self.held.get(job.id)
+            if held is not None:
+                held.job = job if self._is_foreign(job) else held.job
+            elif self._is_foreign(job):
+                self._hold(job, None)
+
+    def _is_foreign(self, job: Job) -> bool:
+        return job.home != self.seat.registration.folder
+
+    def _is_alive(self, held: Held) -> bool:
+        if runner_lock.is_held(held.paths):
+            return True
+        run = self._run(held)
+        if run is not None and held.fold.status != "queued":
+            return self.office.silent_s(run) < self.settings.lost_host_s
+        return held.job.status is not JobStatus.CANCELLING and self._is_beginning(held)
+
+    def _is_beginning(self, held: Held) -> bool:
+        """Whether somebody is about to begin the run."""
+        worker = held.job.worker_id
+        if not self._is_foreign(held.job):
+            return False
+        return worker in self._workers and worker not in self._lost_workers
+
+    def _death(self, held: Held) -> Death:
+        run = self._run(held)
+        if run is None:
+            return super()._death(held)
+        self.office.give_up(run)
+        return Death(None, None, run.host)
+
+    def _run(self, held: Held) -> RemoteRun | None:
+        run = runs.read(held.paths)
+        return run if run is not None and run.attempt == held.job.attempt and run.host else None
+
+    def _has_room(self) -> bool:
+        own = sum(not self._is_foreign(held.job) for held in self.held.values())
+        return own < self.settings.max_running_jobs
