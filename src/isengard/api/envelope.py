@@ -46,7 +46,8 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        with correlation.bind(correlation.accept(headers.get(correlation.HEADER), headers.get("traceparent"))) as bound:
+        asked = (headers.get(correlation.HEADER), headers.get("traceparent"), headers.get("tracestate"))
+        with correlation.bind(correlation.accept(*asked)) as bound:
             exchange = _Exchange(scope, send, bound.id)
             try:
                 await self._app(scope, receive, exchange.send)

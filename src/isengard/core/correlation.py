@@ -18,6 +18,7 @@ HEADER = "X-Correlation-ID"
 ENV_CORRELATION_ID = "ISENGARD_CORRELATION_ID"
 ENV_TRACEPARENT = "TRACEPARENT"
 
+_OF_PAGE = "isengard=page"
 _VALID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
@@ -29,14 +30,17 @@ class Correlation:
     Attributes:
         id: The correlation id: 1 to 128 letters, digits, ``.``, ``_``, ``:``, ``-``; starts with a letter or digit.
         traceparent: W3C trace context, or an empty string outside a trace.
+        parent: Span id of whoever asked, if that is a span that somebody exports; else empty.
     """
 
     id: str
     traceparent: str = ""
+    parent: str = ""
 
-    def child(self) -> Correlation:
-        """The same story one span further down: same id and trace, a new span."""
-        return Correlation(self.id, continue_traceparent(self.traceparent))
+    def below(self, span_id: str) -> Correlation:
+        """The same story below the span `span_id` of the same trace."""
+        version, trace, _, flags = continue_traceparent(self.traceparent).split("-")
+        return Correlation(self.id, f"{version}-{trace}-{span_id}-{flags}")
 
     def environment(self) -> dict[str, str]:
         """The variables that hand this correlation to a child process."""
@@ -64,12 +68,17 @@ def bind(correlation: Correlation) -> Iterator[Correlation]:
         _current.reset(token)
 
 
-def accept(correlation_id: str | None, traceparent: str | None) -> Correlation:
-    """Make the correlation of an incoming request: its own values where they are valid, new ones where not."""
+def accept(correlation_id: str | None, traceparent: str | None, tracestate: str | None = None) -> Correlation:
+    """Make the correlation of an incoming request: its own values where they are valid, new ones where not.
+
+    Our own page begins a trace and exports no span; it says so in `tracestate`, and then nothing waits for its span.
+    """
     valid = correlation_id is not None and _VALID.fullmatch(correlation_id)
+    match = _usable(traceparent or "")
     return Correlation(
         correlation_id if valid and correlation_id is not None else new_id(),
         continue_traceparent(traceparent or ""),
+        match[3] if match and _OF_PAGE not in (tracestate or "").replace(" ", "").split(",") else "",
     )
 
 
@@ -90,7 +99,12 @@ def new_id() -> str:
 
 def continue_traceparent(traceparent: str) -> str:
     """A traceparent with the same trace id and flags and a new span id; a new trace if `traceparent` is not valid."""
+    match = _usable(traceparent)
+    trace, flags = (match[2], match[4]) if match else (secrets.token_hex(16), "01")
+    return f"00-{trace}-{secrets.token_hex(8)}-{flags}"
+
+
+def _usable(traceparent: str) -> re.Match[str] | None:
     match = _TRACEPARENT.fullmatch(traceparent)
     usable = match and match[1] != "ff" and set(match[2]) != {"0"} and set(match[3]) != {"0"}
-    trace, flags = (match[2], match[4]) if match and usable else (secrets.token_hex(16), "01")
-    return f"00-{trace}-{secrets.token_hex(8)}-{flags}"
+    return match if usable else None

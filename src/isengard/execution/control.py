@@ -75,7 +75,7 @@ def submit(
         request_fingerprint=_fingerprint(character.id, name, validated, given),
         has_secrets=bool(given),
     )
-    return _create(settings, store, job, character, given)
+    return _create(settings, store, job, character, given, story)
 
 
 def cancel(settings: Settings, store: Store, job_id: str, *, correlation: Correlation | None = None) -> Job:
@@ -209,7 +209,7 @@ def _fingerprint(character_id: str, trainer: str, config: Mapping[str, Any], sec
 
 
 def _create(
-    settings: Settings, store: Store, job: Job, character: Character, secrets: Mapping[str, str]
+    settings: Settings, store: Store, job: Job, character: Character, secrets: Mapping[str, str], story: Correlation
 ) -> tuple[Job, bool]:
     paths = settings.paths.job(job.id)
     secrets_file = settings.paths.job_secrets(job.id)
@@ -218,7 +218,7 @@ def _create(
         lines.make_folder(paths)
         if secrets:
             job_secrets.write(secrets_file, secrets)
-        lines.created(settings, new, character, secrets)
+        lines.created(settings, new, character, secrets, parent_span=story.parent)
 
     try:
         created, is_new = store.create_job(job, before_commit=birth)

@@ -21,6 +21,7 @@ from isengard.core.correlation import Correlation
 from isengard.core.errors import InvalidInput, StorageError
 from isengard.core.paths import JobPaths
 from isengard.core.settings import Settings
+from isengard.core.tracing import attempt_span
 from isengard.execution import runner_lock
 from isengard.execution.artifacts import delivers, open_artifacts, recovery
 from isengard.execution.checkpoints import Start
@@ -181,8 +182,8 @@ class LocalLauncher:
         """Ours without what only servers need, with the settings that this process was given by option."""
         withheld = {*_NOT_FOR_TRAINERS, *(_STORE_CREDENTIALS if delivers(self._settings) else ())}
         env = {name: value for name, value in os.environ.items() if name not in withheld}
-        story = Correlation(job.correlation_id, job.traceparent)
-        return {**env, **_as_environment(self._settings), **story.child().environment()}
+        story = Correlation(job.correlation_id, job.traceparent).below(attempt_span(job.id, job.attempt))
+        return {**env, **_as_environment(self._settings), **story.environment()}
 
 
 def runner_program(settings: Settings, job_id: str, lock: int, echo: Echo = NO_ECHO) -> list[str]:

@@ -49,8 +49,14 @@ def writer(settings: Settings, job_id: str, *, service: str, correlation_id: str
         journal.sync()
 
 
-def created(settings: Settings, job: Job, character: Character, secrets: Mapping[str, str]) -> None:
-    """``job.created``, which holds all that a lost row is made from again, and ``job.queued``."""
+def created(
+    settings: Settings, job: Job, character: Character, secrets: Mapping[str, str], *, parent_span: str = ""
+) -> None:
+    """``job.created``, which holds all that a lost row is made from again, and ``job.queued``.
+
+    Args:
+        parent_span: Span id of whoever asked for it, if that is known.
+    """
     birth = {
         **state(job),
         "trainer": job.trainer,
@@ -60,6 +66,7 @@ def created(settings: Settings, job: Job, character: Character, secrets: Mapping
         "config": job.config,
         "created_at": job.created_at.isoformat(),
         "traceparent": job.traceparent,
+        "parent_span": parent_span,
         "priority": job.priority,
         "requirements": job.requirements,
         "given_variables": sorted(secrets),

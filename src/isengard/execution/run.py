@@ -20,6 +20,7 @@ from isengard.core.errors import IsengardError, TrainingFailed
 from isengard.core.paths import JobPaths
 from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
+from isengard.core.tracing import trainer_span
 from isengard.events.models import EventName, Level, TrainingStage
 from isengard.events.reports import ENV_REPORTS, ENV_REQUESTS
 from isengard.execution import attachment, child, endings, export, markers, process
@@ -253,7 +254,7 @@ class Run:
         story = Correlation(self._spec.job.correlation_id, self._spec.traceparent)
         return {
             **os.environ,
-            **story.child().environment(),
+            **story.below(trainer_span(self._spec.job.job_id, self._spec.job.attempt)).environment(),
             ENV_REPORTS: str(self._paths.reports),
             ENV_REQUESTS: str(self._paths.requests),
             "PYTHONUNBUFFERED": "1",
