@@ -15,7 +15,7 @@ from isengard.cli.wording import figure, span
 from isengard.core.errors import IsengardError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
 
     from isengard.core.paths import JobPaths
     from isengard.journal import Entry, JobFold
@@ -31,22 +31,23 @@ class Display(Protocol):
         ...
 
 
-def watch(paths: JobPaths, *, stop: Callable[[], bool] = lambda: False) -> JobFold:
+def watch(paths: JobPaths, *, stop: Callable[[], bool] = lambda: False, display: Display | None = None) -> JobFold:
     """Show the job until it has ended; returns how it stands then.
 
     Args:
         stop: Asked twice a second and at each batch of lines; True ends the watching, not the job.
+        display: What shows it; None for a bar, or plain lines where nobody looks.
     """
     from isengard.journal import Entry, JobFold
     from isengard.journal.follow import follow_blocking
 
     fold = JobFold()
-    with _display(paths.job_id) as display:
+    with nullcontext(display) if display is not None else _display(paths.job_id) as shown:
         for batch in follow_blocking(paths, idle_s=0.5):
             for line in batch:
                 entry = Entry.read(line, fold.last_seq + 1)
                 fold.apply(entry)
-                display.show(fold, entry)
+                shown.show(fold, entry)
             if fold.terminal_seq is not None or stop():
                 return fold
     return fold
@@ -113,12 +114,11 @@ class Bar:
         self._progress.update(self._task, total=fold.steps_total, completed=fold.step or 0, **figures)
 
 
-@contextmanager
-def _bar(job_id: str) -> Iterator[Bar]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+def bar_columns() -> tuple[ProgressColumn, ...]:
+    """What stands in a line of the bar."""
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
-    columns = (
+    return (
         TextColumn("{task.fields[stage]}", markup=False),
         BarColumn(bar_width=None),
         TextColumn("{task.fields[steps]}", markup=False),
@@ -126,5 +126,12 @@ def _bar(job_id: str) -> Iterator[Bar]:
         TextColumn("eta {task.fields[eta]}", markup=False),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(), refresh_per_second=8) as progress:
+
+
+@contextmanager
+def _bar(job_id: str) -> Iterator[Bar]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(*bar_columns(), console=Console(), refresh_per_second=8) as progress:
         yield Bar(progress, job_id)

@@ -40,7 +40,8 @@ def _explain(trainer: Trainer, error: ValidationError) -> InvalidInput:
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         return InvalidInput(_unknown(trainer, path), field=f"config.{path}")
-    reason = first["msg"][:1].lower() + first["msg"][1:]
+    words = first["msg"].removeprefix("Value error, ")
+    reason = words[:1].lower() + words[1:]
     return InvalidInput(f"{path or 'config'}: {reason}", field=f"config.{path}" if path else "config")
 
 

@@ -102,7 +102,7 @@ def test_a_value_stays_inside_its_argument(tmp_path: Path) -> None:
     job = make_job(
         tmp_path, command=["echo", "--p={prompt}", "{{literal}}"], sample_prompts=["a; rm -rf / $(id) {steps}"]
     )
-    filled = template.fill(job.config["command"], template.values(job))
+    filled = template.fill(job.config["command"], template.values(job, tmp_path))
     assert filled == ["echo", "--p=a; rm -rf / $(id) {steps}", "{literal}"]
 
 
@@ -110,7 +110,7 @@ def test_a_value_stays_inside_its_argument(tmp_path: Path) -> None:
 def test_an_unknown_place_is_named(tmp_path: Path, argument: str, words: str) -> None:
     job = make_job(tmp_path, command=["echo", argument])
     with pytest.raises(InvalidInput, match="command") as refused:
-        template.fill(job.config["command"], template.values(job))
+        template.fill(job.config["command"], template.values(job, tmp_path))
     assert words in refused.value.detail
 
 

@@ -36,19 +36,20 @@ class CommandObserver:
     """The reader of one run.
 
     Args:
-        job: The run; the command writes below ``job.workdir / "output"``.
+        job: The run.
         profile: How to read it.
+        files: What it leaves.
         needs_lora: Whether a run without a readable LoRA is a failure.
     """
 
-    def __init__(self, job: TrainingJob, profile: Profile, *, needs_lora: bool) -> None:
+    def __init__(self, job: TrainingJob, profile: Profile, files: OutputFiles, *, needs_lora: bool) -> None:
         self._job = job
         self._profile = profile
         self._needs_lora = needs_lora
         self._bar = re.compile(profile.bar)
         self._lines = [re.compile(pattern) for pattern in profile.lines]
         self._stage_lines = [(re.compile(one.line, re.IGNORECASE), one.stage) for one in profile.stages]
-        self._files = OutputFiles(job.workdir / "output", profile, job.output.stem)
+        self._files = files
         self._stacks = {"stdout": TracebackCollector(), "stderr": TracebackCollector()}
         self._stages = StageTracker()
         self._pending: _Step | None = None

@@ -34,6 +34,15 @@ class CommandParameters(TrainingParameters):
         max_length=100,
         description="Variables for the command. Give secrets as secrets, not here.",
     )
+    output_dir: str | None = Field(
+        None, max_length=1000, description="Folder the command writes to; the job's own when not given."
+    )
+    output_name: str | None = Field(
+        None, max_length=200, description="What the command calls its LoRA; a name made for the job when not given."
+    )
+    terminal: bool = Field(
+        True, description="Give the command a terminal for its output, so that bars are painted as in yours."
+    )
     expect_lora: bool = Field(True, description="Count the run as failed when it leaves no LoRA that opens.")
 
     @field_validator("command")

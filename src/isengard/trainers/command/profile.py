@@ -66,6 +66,7 @@ class Profile(BaseModel):
         first_step: The number the bar shows after the first step.
         lines: Patterns searched in printed lines; named groups ``step``, ``total``, ``loss``, ``lr``.
         final: Globs of the finished LoRA, first found wins; ``{output_name}`` stands for the name it was asked to take.
+        scripts: File names of scripts that it reads, by which `isengard run` picks it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -80,6 +81,7 @@ class Profile(BaseModel):
     samples: tuple[FilePattern, ...] = ()
     checkpoints: tuple[FilePattern, ...] = ()
     final: tuple[str, ...] = ()
+    scripts: tuple[Regex, ...] = ()
 
 
 def names() -> list[str]:

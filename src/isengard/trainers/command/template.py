@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from isengard.core.errors import InvalidInput
@@ -16,22 +17,27 @@ from isengard.trainers.base import TrainingJob
 _PLACE = re.compile(r"\{\{|\}\}|\{([a-z_]+)\}|[{}]")
 
 
-def values(job: TrainingJob) -> dict[str, str]:
-    """What a template may name: the common parameters of the job and its places."""
+def values(job: TrainingJob, output: Path) -> dict[str, str]:
+    """What a template may name: the common parameters of the job and its places; `output` is where it writes."""
     config = job.config
     prompts = [str(prompt) for prompt in config.get("sample_prompts") or []]
     figures = ("steps", "learning_rate", "batch_size", "resolution", "lora_rank", "seed")
     intervals = ("sample_every_n_steps", "checkpoint_every_n_steps")
     return {name: _text(config.get(name)) for name in (*figures, *intervals)} | {
         "dataset": str(job.dataset),
-        "output_dir": str(job.workdir / "output"),
-        "output_name": job.output.stem,
+        "output_dir": str(output),
+        "output_name": str(config.get("output_name") or job.output.stem),
         "trigger_word": job.trigger_word,
         "character": job.character_name,
         "prompt": prompts[0] if prompts else f"a photo of {job.trigger_word or job.character_name}",
         "job_id": job.job_id,
         "resume_from": str(job.resume_from or ""),
     }
+
+
+def literal(command: Sequence[str]) -> list[str]:
+    """The template that is filled to `command` as it stands: every brace in it is a brace."""
+    return [argument.replace("{", "{{").replace("}", "}}") for argument in command]
 
 
 def fill(template: Sequence[str], known: Mapping[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import ClassVar
 from isengard.core.settings import Settings
 from isengard.trainers.base import Availability, Launch, Observer, TrainingJob, TrainingParameters
 from isengard.trainers.command import profile, template
+from isengard.trainers.command.files import OutputFiles
 from isengard.trainers.command.observer import CommandObserver
 from isengard.trainers.command.parameters import CommandParameters
 
@@ -28,16 +29,26 @@ class CommandTrainer:
     def launch(self, job: TrainingJob, settings: Settings) -> Launch:
         """Fill the template in and say how it is started: on a pseudo-terminal, so that bars are painted."""
         parameters = CommandParameters.model_validate(job.config)
-        (job.workdir / "output").mkdir(parents=True, exist_ok=True)
+        output = _output(job, parameters)
         return Launch(
-            argv=tuple(template.fill(parameters.command, template.values(job))),
+            argv=tuple(template.fill(parameters.command, template.values(job, output))),
             env={"PYTHONUNBUFFERED": "1"} | parameters.env,
             cwd=Path(parameters.cwd).expanduser() if parameters.cwd else None,
-            terminal=True,
+            terminal=parameters.terminal,
         )
 
     def observer(self, job: TrainingJob) -> Observer:
         """The reader of this run."""
         parameters = CommandParameters.model_validate(job.config)
-        (job.workdir / "output").mkdir(parents=True, exist_ok=True)
-        return CommandObserver(job, profile.load(parameters.profile), needs_lora=parameters.expect_lora)
+        reading = profile.load(parameters.profile)
+        files = OutputFiles(_output(job, parameters), reading, parameters.output_name or job.output.stem)
+        return CommandObserver(job, reading, files, needs_lora=parameters.expect_lora)
+
+
+def _output(job: TrainingJob, parameters: CommandParameters) -> Path:
+    """Where the command writes; made if it is the job's own."""
+    if parameters.output_dir is not None:
+        return Path(parameters.output_dir).expanduser()
+    output = job.workdir / "output"
+    output.mkdir(parents=True, exist_ok=True)
+    return output
