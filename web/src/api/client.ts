@@ -27,6 +27,11 @@ export function nextCorrelationId(): string {
   return `web-${visit}-${requests}`;
 }
 
+/** A trace that begins here (https://www.w3.org/TR/trace-context/). The page exports no span of its own and says so. */
+export function newTrace(): Record<string, string> {
+  return { traceparent: `00-${randomHex(16)}-${randomHex(8)}-01`, tracestate: "isengard=page" };
+}
+
 function randomHex(bytes: number): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (byte) =>
     byte.toString(16).padStart(2, "0"),
@@ -36,6 +41,7 @@ function randomHex(bytes: number): string {
 const correlation: Middleware = {
   onRequest({ request }) {
     request.headers.set(CORRELATION_HEADER, nextCorrelationId());
+    for (const [name, value] of Object.entries(newTrace())) request.headers.set(name, value);
     return request;
   },
   async onResponse({ request, response }) {
