@@ -29,5 +29,5 @@ def bench(tmp_path: Path) -> Iterator[Workbench]:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One for all tests of a module that leave it as they found it: running, with nothing left of their jobs."""
-    with site(tmp_path_factory.mktemp("site")) as made:
+    with site(tmp_path_factory.mktemp("site"), grace_period_s=4) as made:
         yield made
