@@ -70,7 +70,7 @@ class Workbench:
         given = {
             "ISENGARD_LEASE_S": str(self.settings.lease_s),
             "ISENGARD_GRACE_PERIOD_S": str(self.settings.grace_period_s),
-            "ISENGARD_MAX_RUNNING_JOBS": str(self.settings.max_running_jobs),
+            "ISENGARD_MAX_RUNNING_JOBS": str(self.settings.max_running_jobs or ""),
         }
         argv = [sys.executable, "-m", "isengard", "worker", "--data-dir", str(self.settings.data_dir)]
         worker = subprocess.Popen(argv, env={**os.environ, **given, **environment}, stderr=subprocess.PIPE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from isengard.api.routes import access, artifacts, characters, jobs, live, system, training
+from isengard.api.routes import access, artifacts, characters, jobs, live, queue, system, training
 
 
 def api_router() -> APIRouter:
@@ -14,6 +14,7 @@ def api_router() -> APIRouter:
     router.include_router(access.router)
     router.include_router(characters.router)
     router.include_router(training.router)
+    router.include_router(queue.router)
     router.include_router(jobs.router)
     router.include_router(artifacts.router)
     router.include_router(live.router)

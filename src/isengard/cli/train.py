@@ -40,6 +40,7 @@ def train(
     secret: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Hand this environment variable to the trainer, masked.")
     ] = None,
+    priority: Annotated[int, typer.Option(min=-1000, max=1000, help="Higher goes first in the queue.")] = 0,
     key: Annotated[str | None, typer.Option("--idempotency-key", help="Queue only once under this key.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only say whether it would be accepted.")] = False,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Watch it until it has ended.")] = False,
@@ -52,7 +53,7 @@ def train(
         if check:
             _check(place, character, trainer, parameters, json)
             return
-        job_id = _submit(place, character, trainer, parameters, secret or (), key, json)
+        job_id = _submit(place, character, trainer, parameters, secret or (), key, priority, json)
         if follow:
             fold = watch(place.settings.paths.job(job_id))
             raise_unless_completed(job_id, fold)
@@ -66,6 +67,7 @@ def _submit(
     parameters: dict[str, Any],
     secrets: Sequence[str],
     key: str | None,
+    priority: int,
     json: bool,
 ) -> str:
     from isengard.execution import control
@@ -78,6 +80,7 @@ def _submit(
         config=parameters,
         secrets={name: _from_environment(name) for name in secrets},
         idempotency_key=key,
+        priority=priority,
     )
     if json:
         print_json(job_view(place, job).model_dump(mode="json"))

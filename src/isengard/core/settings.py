@@ -57,7 +57,8 @@ class Settings(BaseSettings):
     )
     ray_address: str = Field("auto", description="Address of the Ray cluster: `host:6379`, or `auto` for the one here.")
     ray_options: str = Field(
-        "", description="Options of each training's Ray actor as a JSON object: `num_gpus`, `label_selector` and others."
+        "",
+        description="Options of each training's Ray actor as a JSON object: `num_gpus`, `label_selector` and others.",
     )
     remote: bool = Field(
         False, description="This worker is on another host than the API: it fetches jobs and ships journals by Redis."
@@ -65,11 +66,26 @@ class Settings(BaseSettings):
     lost_host_s: float = Field(
         60.0, ge=1, le=86_400, description="Seconds after which a silent host is given up, and its trainings with it."
     )
+    otlp_endpoint: SecretStr | None = Field(
+        None, description="OpenTelemetry collector for `isengard export`, such as `http://collector:4318`."
+    )
+    otlp_signals: str = Field("logs,metrics,traces", description="What is exported to it, by comma.")
+    log_stdout: Literal["", "json"] = Field(
+        "", description="`json` prints the services' own log lines to standard output as well."
+    )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARN or ERROR, for the services' own logs.")
     redact_patterns: str = Field(
         "", description="Further secrets to mask: RE2 regular expressions, one a line or as a JSON list."
     )
-    max_running_jobs: int = Field(1, ge=1, le=1000, description="How many trainings one worker runs at a time.")
+    max_running_jobs: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="How many trainings one worker runs at a time; default is one a GPU, or one without a GPU.",
+    )
+    gpus: str = Field(
+        "", description="GPUs that trainings may use, by number or UUID and comma, or `none`; default is all."
+    )
     grace_period_s: float = Field(
         15.0, ge=0.1, le=3600, description="Seconds a cancelled trainer has to stop by itself, and again after SIGTERM."
     )
@@ -102,7 +118,10 @@ class Settings(BaseSettings):
     max_streams: int = Field(2000, ge=1, le=100_000, description="Most live streams one API process serves.")
     stream_heartbeat_s: float = Field(15.0, ge=0.05, le=300, description="Seconds between signs of life of a stream.")
     stream_stall_s: float = Field(
-        120.0, ge=0.1, le=3600, description="Seconds after which a client that does not read, or does not answer at all, is cut off."
+        120.0,
+        ge=0.1,
+        le=3600,
+        description="Seconds after which a client that does not read, or does not answer at all, is cut off.",
     )
 
     max_image_mb: int = Field(50, ge=1, le=2048, description="Size of one image file, MiB.")

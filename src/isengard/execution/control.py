@@ -25,9 +25,10 @@ from isengard.execution.inbox import Command
 from isengard.jobs.models import Character, Job, JobStatus
 from isengard.jobs.store import Store
 from isengard.trainers import registry
+from isengard.trainers.base import Trainer
 
 
-def submit(
+def submit(  # noqa: PLR0913 - one for each thing a request can say, by name only
     settings: Settings,
     store: Store,
     *,
@@ -37,6 +38,7 @@ def submit(
     secrets: Mapping[str, str] | None = None,
     correlation: Correlation | None = None,
     idempotency_key: str | None = None,
+    priority: int = 0,
 ) -> tuple[Job, bool]:
     """Queue a training.
 
@@ -45,6 +47,7 @@ def submit(
         config: Its parameters; missing ones take their defaults.
         secrets: Environment variables for the trainer, masked wherever they show up.
         idempotency_key: A second submission with the same key finds the first job instead of making another.
+        priority: Higher goes first.
 
     Returns:
         The job and whether it is new.
@@ -71,11 +74,18 @@ def submit(
         traceparent=story.traceparent,
         created_at=datetime.now(UTC),
         total_steps=int(validated["steps"]),
+        priority=priority,
+        requirements=_requirements(chosen, validated),
         idempotency_key=idempotency_key,
         request_fingerprint=_fingerprint(character.id, name, validated, given),
         has_secrets=bool(given),
     )
     return _create(settings, store, job, character, given, story)
+
+
+def _requirements(trainer: Trainer, config: Mapping[str, Any]) -> dict[str, Any]:
+    gpus = trainer.parameters.model_validate(config).gpus_needed
+    return {"gpus": gpus} if gpus else {}
 
 
 def cancel(settings: Settings, store: Store, job_id: str, *, correlation: Correlation | None = None) -> Job:

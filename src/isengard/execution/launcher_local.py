@@ -22,7 +22,7 @@ from isengard.core.errors import InvalidInput, StorageError
 from isengard.core.paths import JobPaths
 from isengard.core.settings import Settings
 from isengard.core.tracing import attempt_span
-from isengard.execution import runner_lock
+from isengard.execution import gpus, runner_lock
 from isengard.execution.artifacts import delivers, open_artifacts, recovery
 from isengard.execution.checkpoints import Start
 from isengard.execution.gpus import NOTHING_SHARED, GpuPool, Share
@@ -71,12 +71,20 @@ class LocalLauncher:
     """Launches runners for one data folder.
 
     Args:
-        gpus: The GPUs to give out; None for a launcher that leaves every runner what this process sees.
+        pool: The GPUs to give out; None for a launcher that leaves every runner what this process sees.
     """
 
-    def __init__(self, settings: Settings, gpus: GpuPool | None = None) -> None:
+    def __init__(self, settings: Settings, pool: GpuPool | None = None) -> None:
         self._settings = settings
-        self._gpus = gpus or GpuPool(settings.paths)
+        self._gpus = pool or GpuPool(settings.paths)
+
+    @classmethod
+    def sharing_gpus(cls, settings: Settings) -> LocalLauncher:
+        """One that gives every run the GPUs it asks for and hides the others; raises StartupError."""
+        pool = GpuPool(settings.paths, gpus.found(settings, os.environ))
+        with contextlib.suppress(OSError):  # only the list for people is missing then
+            pool.announce()
+        return cls(settings, pool)
 
     def room(self) -> Room:
         """What is free for further jobs now."""
@@ -100,17 +108,17 @@ class LocalLauncher:
             return None
         try:
             with self._gpus.take(gpus_wanted(job), job.id) as share:
-                return self.launch_locked(job, character, lock, gpus=self._enough(job, share))
+                return self.launch_locked(job, character, lock, share=self._enough(job, share))
         finally:
             os.close(lock)  # the runner's copy keeps it locked
 
     def launch_locked(
-        self, job: Job, character: Character, lock: int, echo: Echo = NO_ECHO, gpus: Share = NOTHING_SHARED
+        self, job: Job, character: Character, lock: int, echo: Echo = NO_ECHO, share: Share = NOTHING_SHARED
     ) -> Runner:
         """Like `launch`, by a caller who holds the runner's lock and the GPUs' and closes them afterwards."""
         paths = self._settings.paths.job(job.id)
         self._write_spec(job, character, paths)
-        return self._start(job, paths, lock, echo, gpus)
+        return self._start(job, paths, lock, echo, share)
 
     def _enough(self, job: Job, share: Share | None) -> Share:
         if share is not None:
@@ -158,16 +166,16 @@ class LocalLauncher:
             claim=job.fence if job.is_attended else None,
         )
 
-    def _start(self, job: Job, paths: JobPaths, lock: int, echo: Echo, gpus: Share) -> Runner:
+    def _start(self, job: Job, paths: JobPaths, lock: int, echo: Echo, share: Share) -> Runner:
         with runner_log(paths).open("ab") as log:
             popen = subprocess.Popen(
                 runner_program(self._settings, job.id, lock, echo),
-                env=self.environment(job) | gpus.environment(),
+                env=self.environment(job) | share.environment(),
                 cwd=paths.root,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=(lock, *echo.pipes, *gpus.descriptors),
+                pass_fds=(lock, *echo.pipes, *share.descriptors),
                 start_new_session=True,
             )
         return Runner(popen)

@@ -17,7 +17,7 @@ class ByCause:
     """Tries again when the cause in the ``job.failed`` line says that this can help (`trainers/causes.py`).
 
     Args:
-        most: How many times for one job.
+        most: How many times for one job whose parameter ``retries`` does not say.
     """
 
     most: int
@@ -29,6 +29,8 @@ class ByCause:
             failure: The fields of the job's last line.
         """
         cause = failure.get("cause")
-        if job.retries >= self.most or not isinstance(cause, dict) or not cause.get("retry"):
+        asked = job.config.get("retries")
+        most = asked if isinstance(asked, int) else self.most
+        if job.retries >= most or not isinstance(cause, dict) or not cause.get("retry"):
             return None
         return float(min(LONGEST_DELAY_S, FIRST_DELAY_S * 2**job.retries))

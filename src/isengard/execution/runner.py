@@ -15,7 +15,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from isengard.core.correlation import Correlation, bind
@@ -140,8 +140,15 @@ def _begin(place: Place, journal: JournalWriter) -> Recorder:
         trainer=place.spec.trainer,
         pid=os.getpid(),
         host=os.uname().nodename,
+        gpus=_gpus(os.environ),
     )
     return recorder
+
+
+def _gpus(environment: Mapping[str, str]) -> list[str] | None:
+    """The GPUs that this run was given; None where they are not given out."""
+    given = environment.get("CUDA_VISIBLE_DEVICES")
+    return None if given is None else [name for name in given.split(",") if name]
 
 
 def _go_on(place: Place, journal: JournalWriter, fold: JobFold) -> tuple[Recorder, int]:

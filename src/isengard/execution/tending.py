@@ -22,6 +22,7 @@ from isengard.execution import attachment, control, inbox, lines, process, runne
 from isengard.execution.burial import Death, bury
 from isengard.execution.inbox import Command
 from isengard.execution.launcher_local import Runner
+from isengard.execution.room import Room
 from isengard.execution.seat import Seat
 from isengard.jobs.models import Character, Job, JobStatus
 from isengard.jobs.store import Progress, Store
@@ -80,6 +81,7 @@ class Tending:
     Args:
         retry: Decides about automatic retries.
         alone: Whether this process has no children but runners, so that any other is an orphan of a dead run.
+        room: What is free for further jobs at this moment.
     """
 
     settings: Settings
@@ -88,6 +90,7 @@ class Tending:
     launcher: Launcher
     retry: Retry
     alone: bool = False
+    room: Callable[[], Room] = Room
     held: dict[str, Held] = field(default_factory=dict)
     _leaving: list[Runner] = field(default_factory=list)
 
@@ -130,7 +133,11 @@ class Tending:
         return Death(runner_lock.holder(held.paths), exit_code)
 
     def _has_room(self) -> bool:
-        return len(self.held) < self.settings.max_running_jobs
+        return len(self.held) < self._most()
+
+    def _most(self) -> int:
+        """How many jobs may run here at a time."""
+        return self.settings.max_running_jobs or max(1, self.room().total)
 
     def _lost(self, held: Held) -> None:
         """The runner is gone without a terminal line: either it never was there, or it died."""
@@ -214,7 +221,10 @@ class Tending:
     def _claim_next(self) -> bool:
         if not self._has_room():
             return False
-        job = self.store.claim(self.seat.registration)
+        room = self.room()
+        if room.total:
+            room.alone = len(self.store.workers()) == 1
+        job = self.store.claim(self.seat.registration, fits=room.fits)
         if job is None:
             return False
         held = self._hold(job, None)

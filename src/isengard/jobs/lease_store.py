@@ -16,12 +16,13 @@ from sqlalchemy import Connection, and_, delete, insert, or_, select, true, upda
 from isengard.core.errors import Conflict, Fenced
 from isengard.jobs.database import Database
 from isengard.jobs.leases import Holder, Worker
-from isengard.jobs.models import HELD, Job, JobStatus, check_transition
+from isengard.jobs.models import HELD, Job, JobStatus, QueueState, check_transition
 from isengard.jobs.schema import counters, jobs, queue, workers
 
 _FENCE = "fence"
 _QUEUE = "default"
 _MAX_PASSED_OVER = 100
+_ORDER = (jobs.c.priority.desc(), jobs.c.queued_at, jobs.c.created_at, jobs.c.id)
 
 
 class LeaseStore:
@@ -156,6 +157,18 @@ class LeaseStore:
         with self._db.read() as connection:
             return _paused(connection)
 
+    def queue_state(self) -> QueueState:
+        """Whether the queue is paused, and why."""
+        with self._db.read() as connection:
+            row = connection.execute(select(queue).where(queue.c.name == _QUEUE)).one()
+        return QueueState(row.paused, row.reason, row.changed_at)
+
+    def waiting_jobs(self, limit: int = 1000) -> list[Job]:
+        """The queued jobs in the order in which they are started, those that wait for a retry among them."""
+        query = select(jobs).where(jobs.c.status == JobStatus.QUEUED).order_by(*_ORDER).limit(limit)
+        with self._db.read() as connection:
+            return [Job(**row._mapping) for row in connection.execute(query)]
+
     def _set_paused(self, paused: bool, reason: str | None) -> None:
         with self._db.write() as connection:
             values = {"paused": paused, "reason": reason, "changed_at": datetime.now(UTC)}
@@ -169,7 +182,7 @@ class LeaseStore:
                 select(jobs)
                 .where(jobs.c.status == JobStatus.QUEUED, jobs.c.id.not_in(passed_over))
                 .where(or_(jobs.c.not_before.is_(None), jobs.c.not_before <= now))
-                .order_by(jobs.c.priority.desc(), jobs.c.queued_at, jobs.c.created_at, jobs.c.id)
+                .order_by(*_ORDER)
                 .limit(1)
             )
             row = connection.execute(self._db.locking(query, skip_locked=True)).first()

@@ -122,6 +122,15 @@ class Job:
         return bool(self.requirements.get(ATTENDED))
 
 
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """Whether jobs may start, and since when and why they may not."""
+
+    paused: bool
+    reason: str | None
+    changed_at: datetime | None
+
+
 @dataclass(slots=True)
 class Character:
     """A subject to be learned: its images live in ``uploads/{id}/``."""

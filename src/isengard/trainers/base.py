@@ -56,6 +56,25 @@ class TrainingParameters(BaseModel):
         json_schema_extra={"group": "common"},
     )
     seed: int = Field(42, ge=0, le=2**63 - 1, description="Seed of data order, noise and samples.")
+    gpus: int = Field(
+        1,
+        ge=0,
+        le=64,
+        description="GPUs it needs at once; a machine without a GPU runs it on its processors.",
+        json_schema_extra={"group": "advanced"},
+    )
+    retries: int | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="How often it is resumed by itself after a failure that may pass; empty for the server's setting.",
+        json_schema_extra={"group": "advanced"},
+    )
+
+    @property
+    def gpus_needed(self) -> int:
+        """How many GPUs have to be free before it starts."""
+        return self.gpus
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ def create_training(
         config=body.config,
         secrets={name: value.get_secret_value() for name, value in body.secrets.items()},
         idempotency_key=idempotency_key,
+        priority=body.priority,
     )
     response.headers["Location"] = f"/api/training/{job.id}"
     if not is_new:

@@ -42,6 +42,7 @@ class TrainingPlan(Request):
 class TrainingRequest(TrainingPlan):
     """A training to be queued."""
 
+    priority: int = Field(0, ge=-1000, le=1000, description="Higher goes first in the queue.")
     secrets: dict[str, SecretStr] = Field(
         default_factory=dict,
         max_length=32,

@@ -76,7 +76,7 @@ class HostTending(Tending):
 
     def _has_room(self) -> bool:
         busy = sum(held.fold.terminal_seq is None for held in self.held.values())
-        return busy < self.settings.max_running_jobs
+        return busy < self._most()
 
     def _tell_progress(self) -> None:
         """The site does, from its own copy."""

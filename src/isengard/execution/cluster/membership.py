@@ -36,7 +36,8 @@ def check(settings: Settings) -> None:
 async def tending_of(settings: Settings, store: Store, seat: Seat, retry: Retry) -> AsyncIterator[Tending]:
     """What the worker with this seat does for jobs, with all that goes on beside it."""
     if settings.redis_url is None:
-        yield Tending(settings, store, seat, LocalLauncher(settings), retry, alone=True)
+        launcher = await asyncio.to_thread(LocalLauncher.sharing_gpus, settings)
+        yield Tending(settings, store, seat, launcher, retry, alone=True, room=launcher.room)
     elif settings.remote:
         from isengard.execution.cluster.host_launcher import HostLauncher  # noqa: PLC0415 - only in a cluster
         from isengard.execution.cluster.host_tending import HostTending  # noqa: PLC0415 - only in a cluster

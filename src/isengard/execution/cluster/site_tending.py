@@ -87,4 +87,4 @@ class SiteTending(Tending):
 
     def _has_room(self) -> bool:
         own = sum(not self._is_foreign(held.job) for held in self.held.values())
-        return own < self.settings.max_running_jobs
+        return own < self._most()

@@ -48,6 +48,10 @@ class AmdProbe:
             raise ProbeLost("AMD SMI no longer answers")
         return readings
 
+    def names(self) -> list[str]:
+        """The devices' numbers."""
+        return [str(index) for index, _ in self._handles]
+
     def close(self) -> None:
         """Shut AMD SMI down."""
         with contextlib.suppress(self._smi.AmdSmiException):

@@ -14,6 +14,17 @@ from isengard.execution.metrics.nvidia import NvidiaProbe
 from isengard.execution.metrics.probe import GPUProbe, ProbeLost
 
 
+def device_names(visible: str | None) -> list[str]:
+    """What ``CUDA_VISIBLE_DEVICES`` calls the GPUs of this machine, as far as `visible` shows them."""
+    for opener in (NvidiaProbe.open, AmdProbe.open):
+        probe = opener(visible)
+        if probe is not None:
+            names = probe.names()
+            probe.close()
+            return names
+    return []
+
+
 class GPUMonitor:
     """Reads the GPUs for as long as a run lasts, whatever their driver does in the meantime.
 

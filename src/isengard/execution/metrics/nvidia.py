@@ -56,6 +56,18 @@ class NvidiaProbe:
         """One reading of each device; raises `ProbeLost` when the driver or a device is gone."""
         return [self._read_one(index, handle, pids) for index, handle in self._handles]
 
+    def names(self) -> list[str]:
+        """The devices' numbers, in the order of their places on the bus; for a slice of one, its UUID."""
+        return [self._name(index, handle) for index, handle in self._handles]
+
+    def _name(self, index: int, handle: Any) -> str:
+        shared = sum(other == index for other, _ in self._handles) > 1
+        try:
+            uuid = str(self._nvml.nvmlDeviceGetUUID(handle))
+        except self._nvml.NVMLError:
+            return str(index)
+        return uuid if shared or uuid.startswith("MIG") else str(index)
+
     def close(self) -> None:
         """Shut NVML down; a driver that is gone already does not mind."""
         with contextlib.suppress(self._nvml.NVMLError):

@@ -23,6 +23,10 @@ class GPUProbe(Protocol):
         """
         ...
 
+    def names(self) -> list[str]:
+        """What ``CUDA_VISIBLE_DEVICES`` calls each GPU, in the driver's order."""
+        ...
+
     def close(self) -> None:
         """Let go of the library."""
         ...

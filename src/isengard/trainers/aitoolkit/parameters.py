@@ -83,6 +83,11 @@ class AIToolkitParameters(TrainingParameters):
         return value
 
     @property
+    def gpus_needed(self) -> int:
+        """None on the processor."""
+        return 0 if self.device == "cpu" else self.gpus
+
+    @property
     def flow_matching(self) -> bool:
         """Whether the architecture is trained by flow matching."""
         return self.arch.split(":")[0] not in DIFFUSION_ARCHS

@@ -43,6 +43,7 @@ class MockParameters(TrainingParameters):
     fail_at_step: int | None = Field(
         None, ge=1, le=1_000_000, description="When it goes wrong; halfway if empty.", json_schema_extra=_ADVANCED
     )
+    gpus: int = Field(0, ge=0, le=64, description="GPUs it waits for, as a real training would.")
     fail_exit_code: int = Field(
         3, ge=1, le=255, description="The exit code of `fail_mode` `exit_code`.", json_schema_extra=_ADVANCED
     )
