@@ -472,6 +472,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What waits, what runs, on which GPUs
+         * @description The queue in the order in which it is worked off.
+         */
+        get: operations["get_queue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Pause the queue, or let it go on
+         * @description While it is paused no job starts, a retry neither; those that run go on.
+         */
+        patch: operations["change_queue"];
+        trace?: never;
+    };
     "/api/stream": {
         parameters: {
             query?: never;
@@ -537,7 +561,11 @@ export interface paths {
         delete: operations["delete_training"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Move a job in the queue
+         * @description Gives a queued job another priority; higher goes first, equal ones by the time they were queued.
+         */
+        patch: operations["change_training"];
         trace?: never;
     };
     "/api/training/{job_id}/cancel": {
@@ -1009,6 +1037,23 @@ export interface components {
             timestamp: string;
         };
         /**
+         * GpuPlace
+         * @description A GPU that trainings may use.
+         */
+        GpuPlace: {
+            /**
+             * Job Id
+             * @description The training that has it; null when it is free.
+             */
+            job_id: string | null;
+            /**
+             * Name
+             * @description Its number or UUID, as `CUDA_VISIBLE_DEVICES` names it.
+             * @example 0
+             */
+            name: string;
+        };
+        /**
          * GpuView
          * @description The newest reading of a GPU; what the driver does not tell is null.
          */
@@ -1141,6 +1186,17 @@ export interface components {
              * @example 0.1.0
              */
             version: string;
+        };
+        /**
+         * JobChange
+         * @description What can be changed about a queued job.
+         */
+        JobChange: {
+            /**
+             * Priority
+             * @description Higher goes first.
+             */
+            priority: number;
         };
         /**
          * JobFrame
@@ -1630,6 +1686,52 @@ export interface components {
             id: string;
         };
         /**
+         * QueueChange
+         * @description Pauses the queue or lets it go on.
+         */
+        QueueChange: {
+            /** Paused */
+            paused: boolean;
+            /**
+             * Reason
+             * @description Shown to everybody while it is paused.
+             */
+            reason?: string | null;
+        };
+        /**
+         * QueueView
+         * @description The queue as it stands.
+         */
+        QueueView: {
+            /**
+             * Changed At
+             * @description When it was last paused or resumed.
+             */
+            changed_at: string | null;
+            /**
+             * Gpus
+             * @description Empty on a machine without GPUs.
+             */
+            gpus: components["schemas"]["GpuPlace"][];
+            /** Paused */
+            paused: boolean;
+            /**
+             * Reason
+             * @description Why it is paused, in the words of who paused it.
+             */
+            reason: string | null;
+            /**
+             * Running
+             * @description Ids of the jobs that run or are being stopped.
+             */
+            running: string[];
+            /**
+             * Waiting
+             * @description In the order in which they are started, the first 1000.
+             */
+            waiting: components["schemas"]["WaitingJob"][];
+        };
+        /**
          * Readiness
          * @description ``ready``: all is well. ``degraded``: it serves, but something is missing (no worker: jobs stay queued).
          */
@@ -1938,6 +2040,12 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
+             * Priority
+             * @description Higher goes first in the queue.
+             * @default 0
+             */
+            priority: number;
+            /**
              * Secrets
              * @description Given to the trainer's environment only, and masked wherever they would show up.
              * @example {
@@ -1968,6 +2076,36 @@ export interface components {
             total_images: number;
             /** Uploaded */
             uploaded: components["schemas"]["ImageView"][];
+        };
+        /**
+         * WaitingJob
+         * @description A job in the queue.
+         */
+        WaitingJob: {
+            /**
+             * Gpus
+             * @description How many GPUs it needs; on a machine without one it needs none.
+             */
+            gpus: number;
+            /**
+             * Job Id
+             * @example train-3f9k2m7q8r1t
+             */
+            job_id: string;
+            /**
+             * Not Before
+             * @description When an automatic retry is due; null for at once.
+             */
+            not_before: string | null;
+            /**
+             * Position
+             * @description 1 for the job that is started next.
+             */
+            position: number;
+            /** Priority */
+            priority: number;
+            /** Queued At */
+            queued_at: string | null;
         };
         /**
          * Whoami
@@ -3888,6 +4026,92 @@ export interface operations {
             };
         };
     };
+    get_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueView"];
+                };
+            };
+        };
+    };
+    change_queue: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueueView"];
+                };
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the body is not valid JSON: unexpected end of data"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a size limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the body is over the limit of 1 MiB (ISENGARD_MAX_BODY_MB)"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not acceptable; the detail names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "config.steps: input should be greater than or equal to 1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     stream_jobs: {
         parameters: {
             query?: {
@@ -4198,6 +4422,102 @@ export interface operations {
                     /**
                      * @example {
                      *       "detail": "job train-0123456789ab is completed; it cannot become cancelling"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not acceptable; the detail names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "config.steps: input should be greater than or equal to 1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_training: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobView"];
+                };
+            };
+            /** @description The request cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the body is not valid JSON: unexpected end of data"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "no job has the id 'train-0123456789ab'"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "job train-0123456789ab is completed; it cannot become cancelling"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Over a size limit. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the body is over the limit of 1 MiB (ISENGARD_MAX_BODY_MB)"
                      *     }
                      */
                     "application/json": components["schemas"]["Problem"];
