@@ -86,5 +86,7 @@ class SiteTending(Tending):
         return run if run is not None and run.attempt == held.job.attempt and run.host else None
 
     def _has_room(self) -> bool:
+        if self.settings.launcher == "none":
+            return False
         own = sum(not self._is_foreign(held.job) for held in self.held.values())
         return own < self._most()
