@@ -76,8 +76,8 @@ class Attached:
         farewell = self._recorder.farewell
         if farewell is None:
             return exit_code
-        if farewell.implied and farewell.outcome == "completed" and exit_code != EXIT_UNKNOWN:
-            return exit_code  # it left without an exception, but not without a fault
+        if farewell.implied and farewell.outcome != "cancelled" and exit_code != EXIT_UNKNOWN:
+            return exit_code  # it only seemed so when it was leaving
         return _CODES[farewell.outcome]
 
     def tell_exit(self, recorder: Recorder, exit_code: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 
+from isengard.core import locks
 from isengard.core.paths import JobPaths
 
 
@@ -31,17 +32,7 @@ def sign(descriptor: int) -> None:
 
 def is_held(paths: JobPaths) -> bool:
     """Whether a runner lives, or is just being launched."""
-    try:
-        descriptor = os.open(paths.runner_lock, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return locks.is_held(paths.runner_lock)
 
 
 def holder(paths: JobPaths) -> int | None:
