@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import typer
 
 from isengard import __version__
-from isengard.cli import characters, debug, demo, jobs, logs, queue, run_command, services, tokens, train, up
+from isengard.cli import characters, debug, demo, export, jobs, logs, queue, run_command, services, tokens, train, up
 from isengard.cli.terminal import complain
 from isengard.core.errors import IsengardError, StartupError
 
@@ -40,7 +40,7 @@ def root(
     """Launch LoRA trainings, watch them live, and learn what went wrong."""
 
 
-for module in (up, demo, train, run_command, jobs, queue, logs, debug, characters, tokens, services):
+for module in (up, demo, train, run_command, jobs, queue, logs, debug, characters, tokens, services, export):
     module.register(app)
 
 

@@ -147,6 +147,14 @@ class Settings(BaseSettings):
             raise ValueError("must be DEBUG, INFO, WARN or ERROR")
         return level
 
+    @field_validator("otlp_signals")
+    @classmethod
+    def _known_signals(cls, value: str) -> str:
+        names = [name.strip().lower() for name in value.split(",") if name.strip()]
+        if not names or set(names) - {"logs", "metrics", "traces"}:
+            raise ValueError("must name some of logs, metrics and traces")
+        return ",".join(dict.fromkeys(names))
+
     @field_validator("redact_patterns")
     @classmethod
     def _compilable(cls, value: str) -> str:

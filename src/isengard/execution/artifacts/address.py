@@ -14,7 +14,7 @@ from isengard.core.settings import Settings
 from isengard.execution.artifacts.folder import FolderStore
 from isengard.execution.artifacts.store import ArtifactStore, check_key
 
-PATIENCE_S = 3.0
+PATIENCE_S = 2.0
 """How long somebody who asked is kept waiting for a store that does not answer."""
 _OPTIONS = ("endpoint", "region")
 

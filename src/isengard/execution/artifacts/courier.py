@@ -19,13 +19,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from isengard.core.aside import aside
 from isengard.core.errors import IsengardError, Unreachable
 from isengard.core.paths import check_job_id
 from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings, load
 from isengard.execution.artifacts import graves
 from isengard.execution.artifacts.address import delivers, open_artifacts
-from isengard.execution.artifacts.aside import aside
 from isengard.execution.artifacts.delivery import CARRIER, Delivery
 from isengard.journal import service_log
 from isengard.journal.tour import Tour, Visit

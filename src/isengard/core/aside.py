@@ -24,7 +24,7 @@ async def aside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     def run() -> None:
         try:
             result = work(*args, **kwargs)
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+        except BaseException as error:  # handed to whoever waits
             tell(_fail, error)
         else:
             tell(_succeed, result)
