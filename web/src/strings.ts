@@ -318,7 +318,7 @@ export const S = {
     attempt: (attempt: number) => `attempt ${attempt}`,
     prompt: "Prompt",
     noPrompt: "(prompt not recorded)",
-    open: (prompt: string, step: string) => `Open: ${prompt}, step ${step}`,
+    open: (prompt: string, step: string) => `Open: ${prompt}, ${step}`,
     size: "Size",
     play: "Play the training",
     pause: "Pause",

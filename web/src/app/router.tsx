@@ -1,5 +1,6 @@
 /** Every address of the page in one place. What is behind the first view is loaded when it is wanted. */
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { patiently } from "@/lib/patient";
 import { JobsPage } from "@/features/jobs/jobs-page";
 import { CrashPage, NotFoundPage } from "./fallbacks";
 import { compareSearch, homeSearch, jobSearch, newSearch } from "./search";
@@ -22,29 +23,29 @@ const job = createRoute({
   getParentRoute: () => home,
   path: "/jobs/$jobId",
   validateSearch: jobSearch,
-  component: lazyRouteComponent(() => import("@/features/job-detail/job-dialog"), "JobDialog"),
+  component: lazyRouteComponent(() => patiently(() => import("@/features/job-detail/job-dialog")), "JobDialog"),
 });
 const create = createRoute({
   getParentRoute: () => root,
   path: "/new",
   validateSearch: newSearch,
-  component: lazyRouteComponent(() => import("@/features/new-training/new-page"), "NewPage"),
+  component: lazyRouteComponent(() => patiently(() => import("@/features/new-training/new-page")), "NewPage"),
 });
 const characters = createRoute({
   getParentRoute: () => root,
   path: "/characters",
-  component: lazyRouteComponent(() => import("@/features/characters/characters-page"), "CharactersPage"),
+  component: lazyRouteComponent(() => patiently(() => import("@/features/characters/characters-page")), "CharactersPage"),
 });
 const character = createRoute({
   getParentRoute: () => root,
   path: "/characters/$characterId",
-  component: lazyRouteComponent(() => import("@/features/characters/character-page"), "CharacterPage"),
+  component: lazyRouteComponent(() => patiently(() => import("@/features/characters/character-page")), "CharacterPage"),
 });
 const compare = createRoute({
   getParentRoute: () => root,
   path: "/compare",
   validateSearch: compareSearch,
-  component: lazyRouteComponent(() => import("@/features/compare/compare-page"), "ComparePage"),
+  component: lazyRouteComponent(() => patiently(() => import("@/features/compare/compare-page")), "ComparePage"),
 });
 
 export const router = createRouter({

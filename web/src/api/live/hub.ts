@@ -136,8 +136,14 @@ export class LiveHub {
       this.ended();
       return;
     }
+    if (state === "live" && this.link === "reconnecting") this.askAgain();
     this.link = state;
     this.pacer.request();
+  }
+
+  /** The server is back: what failed while it was away is asked again. */
+  private askAgain(): void {
+    void this.client.refetchQueries({ predicate: (query) => query.state.status === "error" });
   }
 
   private ended(): void {

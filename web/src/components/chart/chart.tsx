@@ -1,8 +1,9 @@
 /** A chart that can be picked from, zoomed and marked. Draws with uPlot, which is loaded with the first chart. */
 import { lazy, Suspense } from "react";
+import { patiently } from "@/lib/patient";
 import type { ChartProps } from "./model";
 
-const Canvas = lazy(() => import("./canvas"));
+const Canvas = lazy(() => patiently(() => import("./canvas")));
 
 export function Chart(props: ChartProps) {
   return (

@@ -11,6 +11,7 @@ import { TABS } from "@/app/search";
 import { useShortcuts } from "@/app/shortcuts";
 import { Loading } from "@/components/ui/states";
 import { cn } from "@/lib/cn";
+import { patiently } from "@/lib/patient";
 import { S } from "@/strings";
 import { useFirstError } from "./first-error";
 import { Header } from "./header";
@@ -20,11 +21,16 @@ import { useSeries } from "./series";
 import { momentsOf, neighbour } from "./timeline/moments";
 import { Timeline } from "./timeline/timeline";
 
-const Logs = memo(lazy(() => import("./logs/logs-tab").then((m) => ({ default: m.LogsTab }))));
-const Samples = memo(lazy(() => import("./samples/samples-tab").then((m) => ({ default: m.SamplesTab }))));
-const Artifacts = memo(lazy(() => import("./artifacts-tab").then((m) => ({ default: m.ArtifactsTab }))));
-const System = memo(lazy(() => import("./system-tab").then((m) => ({ default: m.SystemTab }))));
-const TraceTab = memo(lazy(() => import("./trace-tab").then((m) => ({ default: m.TraceTab }))));
+const loadLogs = () => import("./logs/logs-tab").then((m) => ({ default: m.LogsTab }));
+const loadSamples = () => import("./samples/samples-tab").then((m) => ({ default: m.SamplesTab }));
+const loadArtifacts = () => import("./artifacts-tab").then((m) => ({ default: m.ArtifactsTab }));
+const loadSystem = () => import("./system-tab").then((m) => ({ default: m.SystemTab }));
+const loadTrace = () => import("./trace-tab").then((m) => ({ default: m.TraceTab }));
+const Logs = memo(lazy(() => patiently(loadLogs)));
+const Samples = memo(lazy(() => patiently(loadSamples)));
+const Artifacts = memo(lazy(() => patiently(loadArtifacts)));
+const System = memo(lazy(() => patiently(loadSystem)));
+const TraceTab = memo(lazy(() => patiently(loadTrace)));
 
 const NO_ARTIFACTS: Artifact[] = [];
 

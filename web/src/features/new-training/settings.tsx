@@ -242,7 +242,7 @@ function useStart(onRefused: (errors: Record<string, string>) => void) {
       return body(
         api.POST("/api/training", {
           params: { header: { "idempotency-key": key } },
-          body: { character_id: characterId, trainer, config, secrets },
+          body: { character_id: characterId, trainer, config, secrets, priority: 0 },
         }),
       );
     },

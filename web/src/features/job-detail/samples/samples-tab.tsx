@@ -154,6 +154,7 @@ function Grid({ matrix, size, column, following, onOpen }: GridProps) {
               <Cell
                 key={item.key}
                 sample={row.cells[item.index] ?? null}
+                name={stepName(columns[item.index])}
                 at={item.start}
                 size={size}
                 chosen={item.index === column}
@@ -199,12 +200,14 @@ function ColumnHead({
 
 function Cell({
   sample,
+  name,
   at,
   size,
   chosen,
   onOpen,
 }: {
   sample: Artifact | null;
+  name: string;
   at: number;
   size: number;
   chosen: boolean;
@@ -215,7 +218,7 @@ function Cell({
   return (
     <button
       type="button"
-      aria-label={S.samples.open(sample.prompt ?? S.samples.noPrompt, count(sample.step))}
+      aria-label={S.samples.open(sample.prompt ?? S.samples.noPrompt, name)}
       onClick={onOpen}
       className={cn(
         "absolute top-0 left-0 overflow-hidden rounded-md bg-sunken focus-visible:outline-offset-1",
