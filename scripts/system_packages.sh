@@ -3,7 +3,7 @@
 # they are there; where it may not install, it says what is missing and the tests that need it say so too.
 set -euo pipefail
 
-declare -A needed=([redis-server]=redis-server [chromium]=chromium [ip]=iproute2 [postgres]=postgresql [cc]=build-essential)
+declare -A needed=([redis-server]=redis-server [chromium]=chromium [ip]=iproute2 [postgres]=postgresql [cc]=build-essential [openssl]=openssl)
 
 have() {
   case $1 in

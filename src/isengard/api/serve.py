@@ -38,7 +38,7 @@ def serve(settings: Settings, listener: socket.socket, *, ready: Callable[[], No
     _spool_uploads_in(settings.paths.run / "spool")
     give_up_silent_clients(listener, settings.stream_stall_s)
     app = create_app(settings)
-    server = ApiServer(app, ready or _nothing)
+    server = ApiServer(app, settings, ready or _nothing)
     try:
         server.run(sockets=[listener])
     except SystemExit:  # uvicorn's way to say that the lifespan did not begin
@@ -61,7 +61,7 @@ def _nothing() -> None:
 class ApiServer(uvicorn.Server):
     """Uvicorn with three additions: `ready`, the prompt end of streams, and a way to cut a stuck connection."""
 
-    def __init__(self, app: FastAPI, ready: Callable[[], None]) -> None:
+    def __init__(self, app: FastAPI, settings: Settings, ready: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -75,6 +75,8 @@ class ApiServer(uvicorn.Server):
                 proxy_headers=False,
                 timeout_graceful_shutdown=DRAIN_S,
                 timeout_keep_alive=30,
+                ssl_certfile=settings.tls_cert,
+                ssl_keyfile=settings.tls_key,
                 h11_max_incomplete_event_size=64 * 1024,
                 ws_max_size=64 * 1024,
                 ws_per_message_deflate=False,

@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 
+from isengard.cli import encryption
 from isengard.core.access.first_token import ensure_first
 from isengard.core.errors import StartupError
 from isengard.core.settings import Settings
@@ -21,8 +22,9 @@ def bind(settings: Settings) -> socket.socket:
     """Listen on the host and port of `settings`.
 
     Raises:
-        StartupError: The port is taken, or the host is unknown.
+        StartupError: The port is taken, the host is unknown, or the certificate cannot be used.
     """
+    encryption.check(settings)
     family, address = _resolve(settings)
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -53,11 +55,12 @@ def announce_first_token(settings: Settings) -> None:
         print("Send it as 'Authorization: Bearer …' or log in with it; 'isengard token' makes others.", flush=True)
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, settings: Settings) -> str:
     """The address of `listener` for a browser on this machine."""
+    scheme = "https" if settings.has_tls else "http"
     host, port = listener.getsockname()[:2]
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared with, not bound to
-    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+    return f"{scheme}://[{shown}]:{port}" if ":" in shown else f"{scheme}://{shown}:{port}"
 
 
 def _resolve(settings: Settings) -> tuple[socket.AddressFamily, tuple[str, int]]:

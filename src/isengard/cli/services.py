@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from isengard.cli import lifeline, listener
-from isengard.cli.options import DataDirOption
+from isengard.cli.options import DataDirOption, TlsCertOption, TlsKeyOption
 from isengard.cli.terminal import say
 from isengard.core.settings import load
 
@@ -25,11 +25,13 @@ def api(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     data_dir: DataDirOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
     descriptor: Annotated[int | None, typer.Option("--fd", hidden=True, help="A listening socket.")] = None,
     pipe: _Lifeline = None,
 ) -> None:
     """Serve the HTTP API and the page."""
-    settings = load(host=host, port=port, data_dir=data_dir)
+    settings = load(host=host, port=port, data_dir=data_dir, tls_cert=tls_cert, tls_key=tls_key)
     settings.paths.prepare()
     socket = listener.bind(settings) if descriptor is None else listener.inherit(descriptor)
     if descriptor is None:
@@ -44,7 +46,7 @@ def api(
     def answered() -> None:
         _settle()
         if descriptor is None:  # nobody above says it
-            say(f"Isengard's API is at {listener.url_of(socket)}  (Ctrl-C ends it)")
+            say(f"Isengard's API is at {listener.url_of(socket, settings)}  (Ctrl-C ends it)")
 
     serve(settings, socket, ready=answered)
 

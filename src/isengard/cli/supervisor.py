@@ -22,9 +22,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from isengard.cli import farewell
+from isengard.cli import encryption, farewell
 from isengard.cli.child import Child, describe_exit
 from isengard.cli.lifeline import Lifeline
 from isengard.cli.listener import url_of
@@ -88,14 +88,14 @@ class Supervisor:
     ) -> None:
         self._companion = companion
         self._settings = settings
-        self._url = url_of(listener)
+        self._url = url_of(listener, settings)
         self._stop_jobs = stop_jobs
         self._happenings: queue.SimpleQueue[_Happening] = queue.SimpleQueue()
         self._lifeline = Lifeline()
         self._due: list[tuple[float, str]] = []
         place = ("--data-dir", str(settings.data_dir), "--lifeline", str(self._lifeline.read_end))
         port = urlsplit(self._url).port
-        door = ("--host", settings.host, "--port", str(port), "--fd", str(listener.fileno()))
+        door = ("--host", settings.host, "--port", str(port), "--fd", str(listener.fileno()), *_tls(settings))
         self._api = Child("api", (*door, *place), (listener.fileno(), self._lifeline.read_end), self._note_end)
         self._worker = Child("worker", place, (self._lifeline.read_end,), self._note_end)
         self._children = {child.name: child for child in (self._api, self._worker)}
@@ -185,7 +185,7 @@ class Supervisor:
         """Ask the API for its health until it answers. The socket listens already, so a request just waits."""
         address = urlsplit(self._url)
         while True:
-            connection = http.client.HTTPConnection(address.hostname or "", address.port)
+            connection = _connection(address)
             try:
                 connection.request("GET", "/health")
                 connection.getresponse().read()
@@ -216,3 +216,15 @@ class Supervisor:
     def _tell(self, text: str) -> None:
         with contextlib.suppress(OSError):  # the terminal may be gone; the services need not be
             say(text)
+
+
+def _tls(settings: Settings) -> tuple[str, ...]:
+    """The options that hand the certificate on."""
+    return ("--tls-cert", str(settings.tls_cert), "--tls-key", str(settings.tls_key)) if settings.has_tls else ()
+
+
+def _connection(address: SplitResult) -> http.client.HTTPConnection:
+    host = address.hostname or ""
+    if address.scheme == "https":
+        return http.client.HTTPSConnection(host, address.port, context=encryption.of_this_server())
+    return http.client.HTTPConnection(host, address.port)

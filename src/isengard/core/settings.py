@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from isengard.core.errors import StartupError
@@ -77,6 +77,10 @@ class Settings(BaseSettings):
     redact_patterns: str = Field(
         "", description="Further secrets to mask: RE2 regular expressions, one a line or as a JSON list."
     )
+    trainers: str = Field(
+        "",
+        description="Trainers that jobs may use, by comma; all that are installed unless set. `command` runs programs.",
+    )
     max_running_jobs: int | None = Field(
         None,
         ge=1,
@@ -111,6 +115,8 @@ class Settings(BaseSettings):
         None, description="Python that runs ai-toolkit; default is `venv/` or `.venv/` in its checkout."
     )
 
+    tls_cert: Path | None = Field(None, description="Certificate chain (PEM) to serve HTTPS with; with its key.")
+    tls_key: Path | None = Field(None, description="Private key (PEM, without a password) of that certificate.")
     allowed_hosts: str = Field(
         "", description="Further host names the API answers to, by comma: those of a proxy or of this machine."
     )
@@ -164,6 +170,22 @@ class Settings(BaseSettings):
             user_rules(value)
         return value
 
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("ISENGARD_TLS_CERT and ISENGARD_TLS_KEY go together: set both or neither")
+        return self
+
+    def allows_trainer(self, name: str) -> bool:
+        """Whether jobs may use the trainer called `name`."""
+        allowed = [part.strip() for part in self.trainers.split(",") if part.strip()]
+        return not allowed or name in allowed
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether the API speaks HTTPS itself."""
+        return self.tls_cert is not None
+
     @property
     def paths(self) -> DataDir:
         """The places in the data folder."""
@@ -180,5 +202,7 @@ def load(**overrides: Any) -> Settings:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else "settings"
+        if not first["loc"]:  # several that do not fit together; the message names them
+            raise StartupError(first["msg"].removeprefix("Value error, "), field="settings") from error
+        name = str(first["loc"][0])
         raise StartupError(f"ISENGARD_{name.upper()}: {first['msg']}", field=name) from error

@@ -123,7 +123,9 @@ def _verdict(paths: JobPaths, failure: Failure | None, death: Death) -> Verdict:
     if failure is not None:
         return Verdict("failed", f"{failure.error} ({death.words})", failure.error_type, failure.stack)
     words = last_words(paths) if death.exit_code and death.exit_code > 0 else ""
-    return Verdict("failed", f"{death.words}; {words}" if words else death.words, "HostLost" if death.lost_host else "RunnerDied")
+    return Verdict(
+        "failed", f"{death.words}; {words}" if words else death.words, "HostLost" if death.lost_host else "RunnerDied"
+    )
 
 
 def _cancel_waits(paths: JobPaths, job: Job) -> bool:

@@ -163,25 +163,15 @@ def delete(settings: Settings, store: Store, job_id: str) -> None:
     Raises:
         NotFound: There is no such job.
         Conflict: It is queued or running.
-        StorageError: The folder could not be removed; the job is still there.
+        StorageError: The folder or the secrets could not be removed; the job is still there.
     """
-    folder = settings.paths.job(job_id).root
-    grave = graves.grave_of(folder)
-
-    def set_aside(_: Job) -> None:
-        try:
-            if folder.exists():
-                folder.rename(grave)
-        except OSError as error:
-            raise StorageError(f"the folder of job {job_id} cannot be removed: {error.strerror}") from error
-
+    grave = graves.grave_of(settings.paths.job(job_id).root)
     try:
-        store.delete_job(check_job_id(job_id), before_commit=set_aside)
+        store.delete_job(check_job_id(job_id), before_commit=lambda _: graves.dig(settings, job_id))
     except (StorageError, Conflict):
-        if grave.exists() and not folder.exists():
-            grave.rename(folder)
+        with contextlib.suppress(OSError):  # a disk that refuses this too: the worker's next start puts it back
+            graves.undo(settings, job_id)
         raise
-    settings.paths.job_secrets(job_id).unlink(missing_ok=True)
     graves.close(settings, grave)
 
 

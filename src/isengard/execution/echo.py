@@ -19,10 +19,14 @@ _STREAMS = ("stdout", "stderr")
 
 
 class RawLog(Protocol):
-    """Takes both streams as they are."""
+    """Takes both streams."""
+
+    def show(self, stream: str, data: bytes) -> None:
+        """The next bytes of ``stdout`` or ``stderr`` as they came, the moment they came."""
+        ...
 
     def write(self, stream: str, data: bytes) -> None:
-        """Take the next bytes of ``stdout`` or ``stderr``."""
+        """The same, redacted and therefore a little later."""
         ...
 
     def close(self) -> None:
@@ -42,11 +46,14 @@ class Echoing:
         self._log = log
         self._pipes = {name: _Pipe(pipe) for name, pipe in zip(_STREAMS, pipes, strict=False)}
 
-    def write(self, stream: str, data: bytes) -> None:
-        """Log and copy."""
-        self._log.write(stream, data)
+    def show(self, stream: str, data: bytes) -> None:
+        """Copy."""
         if stream in self._pipes:
             self._pipes[stream].write(data)
+
+    def write(self, stream: str, data: bytes) -> None:
+        """Log."""
+        self._log.write(stream, data)
 
     def close(self) -> None:
         """Copy what still waits, for a moment, and close everything."""

@@ -149,7 +149,7 @@ def _sweep_graves(settings: Settings, store: Store) -> None:
         job_id = grave.name.removeprefix(".deleted-")
         with contextlib.suppress(OSError, IsengardError):
             if _has_row(store, job_id) and not settings.paths.job(job_id).root.exists():
-                grave.rename(settings.paths.job(job_id).root)
+                graves.undo(settings, job_id)
             else:
                 graves.close(settings, grave)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from isengard.core.clock import utc_now
 from isengard.core.errors import StorageError
+from isengard.core.redaction import Redactor
 from isengard.events.models import EventName, Level
 from isengard.journal import JournalWriter
 
@@ -35,6 +36,11 @@ class Outbox:
         self._waiting: deque[_Line] = deque()
         self._left_out = 0
         self.fault: str | None = None
+
+    @property
+    def redactor(self) -> Redactor:
+        """What the journal's lines go through; it knows the job's secrets."""
+        return self._journal.redactor
 
     def append(
         self, event: EventName, msg: str, fields: dict[str, Any], level: Level = Level.INFO, ts: str | None = None

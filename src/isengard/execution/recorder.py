@@ -18,6 +18,7 @@ from isengard.core.paths import JobPaths
 from isengard.events import overflow
 from isengard.events.models import EventName, Level, TrainingStage
 from isengard.events.reports import Report
+from isengard.execution import sample_metadata
 from isengard.execution.outbox import Outbox
 from isengard.execution.pace import Pace
 from isengard.execution.vitals import Vitals
@@ -186,7 +187,12 @@ class Recorder:
             return f"the trainer reported a {kind} without a plain file name"
         with contextlib.suppress(OSError):
             target = folder / name
-            if target.exists() or overflow.fetch(self.paths.job_id, name, target):
+            if not target.exists():
+                overflow.fetch(self.paths.job_id, name, target)
+            if kind == "sample":
+                target = sample_metadata.clean(target, self.outbox.redactor)
+                fields[key] = target.name
+            if target.exists():
                 fields["size_bytes"] = target.stat().st_size
                 return None
         return f"the trainer reported the {kind} {name}, which does not exist"

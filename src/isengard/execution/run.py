@@ -150,7 +150,7 @@ class Run:
         except OSError as error:
             reason = f"{launch.argv[0]} cannot be started: {error.strerror}"
             raise TrainingFailed(reason, error_type="LaunchFailed") from error
-        log: RawLog = OutputLog(self._paths.output, self._place.redactor)
+        log: RawLog = OutputLog(self._paths.output)
         if self._place.echo:
             log = Echoing(log, self._place.echo)
         readers = [self._reader(name, end, log) for name, end in ends.items()]

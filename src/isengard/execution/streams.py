@@ -35,8 +35,8 @@ class StreamReader:
     Args:
         name: ``stdout`` or ``stderr``.
         descriptor: The reading end; owned and closed by this object.
-        redacting: What lines are cut from goes through it first: a key block or a wrapped secret is no secret any more
-            once it is cut into lines.
+        redacting: What is logged, and what lines are cut from, goes through it first: a key block or a wrapped secret
+            is no secret any more once it is cut into lines. Only an onlooker at the trainer's side gets the bytes raw.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class StreamReader:
                 pass
         if not self._closed.is_set():
             self._end()
-        self._parse(self._redacting.flush())
+        self._tell(self._redacting.flush())
         for piece in self._folder.end():
             self._hand_on(piece)
         self.lines.idle()
@@ -108,12 +108,13 @@ class StreamReader:
         return True
 
     def _take(self, data: bytes) -> None:
-        self._log.write(self.name, data)
-        self._parse(self._redacting.feed(data))
+        self._log.show(self.name, data)
+        self._tell(self._redacting.feed(data))
 
-    def _parse(self, data: bytes) -> None:
+    def _tell(self, data: bytes) -> None:
         if not data:
             return
+        self._log.write(self.name, data)
         count = data.count(b"\n") + data.count(b"\r")
         if self._parsing.take(max(1, count)):
             pieces = self._folder.feed(data)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from isengard.core.clock import parse_utc
+from isengard.core.correlation import Correlation, bind
 from isengard.core.errors import Fenced, IllegalTransition, IsengardError, JournalLocked, StorageError
 from isengard.core.paths import JobPaths
 from isengard.core.settings import Settings
@@ -260,7 +261,11 @@ class Tending:
     # Common to both.
 
     def _guard(self, held: Held, action: Callable[[Held], None]) -> None:
-        """Carry out `action`; one job's trouble is not another's."""
+        """Carry out `action`, as a part of the job's story; one job's trouble is not another's."""
+        with bind(Correlation(held.job.correlation_id, held.job.traceparent)):
+            self._try(held, action)
+
+    def _try(self, held: Held, action: Callable[[Held], None]) -> None:
         try:
             action(held)
         except Fenced:
@@ -287,7 +292,8 @@ class Tending:
             self._leaving.append(held.runner)
 
     def _announce(self, held: Held) -> None:
-        log.info("job %s goes on under its runner; adopting it", held.job.id)
+        with bind(Correlation(held.job.correlation_id, held.job.traceparent)):
+            log.info("job %s goes on under its runner; adopting it", held.job.id)
         try:
             inbox.put(
                 held.paths,

@@ -23,11 +23,16 @@ SYNCED = TERMINAL_EVENTS | {EventName.TRAINING_CHECKPOINT}
 
 
 class JournalWriter:
-    """The one writer of a journal; safe to share between threads; a context manager. Use `open`."""
+    """The one writer of a journal; safe to share between threads; a context manager. Use `open`.
+
+    Attributes:
+        redactor: What every line goes through.
+    """
 
     def __init__(self, paths: JobPaths, *, service: str, redactor: Redactor, correlation_id: str) -> None:
         self._lines = LineMaker(paths.job_id, service=service, redactor=redactor, correlation_id=correlation_id)
         self._ended = False
+        self.redactor = redactor
         self._ledger = Ledger(paths, self._tell_of_fault)
 
     @classmethod

@@ -69,9 +69,13 @@ def load_usable(name: str, settings: Settings) -> Trainer:
     """Like `load`, and it can run here.
 
     Raises:
-        TrainerUnavailable: It lacks something; the detail says what and how to get it.
+        TrainerUnavailable: It is switched off, or lacks something; the detail says what and how to get it.
     """
     trainer = load(name)
+    if not settings.allows_trainer(name):
+        raise TrainerUnavailable(
+            f"the trainer {name} is switched off here; ISENGARD_TRAINERS allows {settings.trainers}", field="trainer"
+        )
     missing = trainer.availability(settings).missing
     if missing:
         raise TrainerUnavailable(f"the trainer {name} cannot run here: {'; '.join(missing)}", field="trainer")
@@ -79,8 +83,8 @@ def load_usable(name: str, settings: Settings) -> Trainer:
 
 
 def available(settings: Settings) -> list[TrainerCard]:
-    """A card for every installed trainer; one that is broken says so instead of vanishing."""
-    return [_card(name, settings) for name in names()]
+    """A card for every installed trainer that is not switched off; one that is broken says so instead of vanishing."""
+    return [_card(name, settings) for name in names() if settings.allows_trainer(name)]
 
 
 def _instantiate(point: EntryPoint) -> Trainer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import shutil
 import threading
@@ -126,6 +127,31 @@ def test_an_over_job_is_deleted_with_everything_but_its_lora(bench: Workbench) -
     assert lora.exists()
     with pytest.raises(NotFound):
         control.delete(bench.settings, bench.store, job.id)
+
+
+def test_secrets_that_cannot_be_removed_keep_the_job_whole_and_say_so(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, _ = submit(bench, secrets={"A": secrets.token_hex(8)})
+    control.cancel(bench.settings, bench.store, job.id)
+    refused = bench.settings.paths.job_secrets(job.id)
+    rename = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path == refused:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(StorageError, match=r"the secrets of job .* cannot be removed: Read-only file system"):
+        control.delete(bench.settings, bench.store, job.id)
+    monkeypatch.undo()
+
+    assert bench.store.get_job(job.id).status is JobStatus.CANCELLED
+    assert bench.events(job)[-1] == "job.cancelled"
+    assert refused.exists()
+    control.delete(bench.settings, bench.store, job.id)
+    assert nothing_was_made(bench)
 
 
 @pytest.mark.parametrize("use_case", [control.cancel, control.resume, control.delete])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import secrets
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from isengard.core.paths import DataDir, JobPaths
 from isengard.core.redaction import Redactor
@@ -25,8 +28,9 @@ def paths(tmp_path: Path) -> JobPaths:
     return made
 
 
-def recorded(paths: JobPaths, *reports: Report, clock: Any = None) -> list[Entry]:
-    with JournalWriter.open(paths, service="runner", redactor=Redactor(), correlation_id="corr-1") as journal:
+def recorded(paths: JobPaths, *reports: Report, clock: Any = None, redactor: Redactor | None = None) -> list[Entry]:
+    knowing = redactor or Redactor()
+    with JournalWriter.open(paths, service="runner", redactor=knowing, correlation_id="corr-1") as journal:
         recorder = Recorder(Outbox(journal), paths, attempt=2, steps_total=100, pace=Pace(clock) if clock else Pace())
         for number, report in enumerate(reports, 1):
             recorder.report(report, number)
@@ -76,6 +80,34 @@ def test_a_sample_that_is_there_is_told_with_its_size(paths: JobPaths) -> None:
     (entry,) = recorded(paths, Report(EventName.TRAINING_SAMPLE, {"sample_path": "a.png", "step": 3}))
 
     assert (entry.event, entry.fields["size_bytes"]) == ("training.sample", 5)
+
+
+def test_a_sample_is_cleaned_on_the_disk_before_anybody_is_told_of_it(paths: JobPaths) -> None:
+    given, named = secrets.token_hex(16), f"hf_{secrets.token_hex(17)}"
+    notes = PngInfo()
+    notes.add_text("parameters", f"a cat, --api-key {given}, steps 20")
+    picture = Image.effect_noise((64, 64), 50)
+    picture.save(paths.samples / f"a_{named}.png", pnginfo=notes)
+    (paths.samples / "b.jpg").write_bytes(b"\xff\xd8\xff but no JPEG")
+
+    first, again, second = recorded(
+        paths,
+        Report(EventName.TRAINING_SAMPLE, {"sample_path": f"a_{named}.png", "step": 3}),
+        Report(EventName.TRAINING_SAMPLE, {"sample_path": f"a_{named}.png", "step": 3}),
+        Report(EventName.TRAINING_SAMPLE, {"sample_path": "b.jpg", "step": 3}),
+        redactor=Redactor([given]),
+    )
+
+    shown = paths.samples / first.fields["sample_path"]
+    assert sorted(paths.samples.iterdir()) == [shown, paths.samples / "b.jpg"]
+    assert first.fields["size_bytes"] == shown.stat().st_size
+    assert again.fields["sample_path"] == shown.name
+    assert named not in shown.name
+    assert given.encode() not in shown.read_bytes()
+    with Image.open(shown) as kept:
+        assert kept.tobytes() == picture.tobytes()
+        assert kept.info["parameters"].startswith("a cat")
+    assert second.event == "training.sample"
 
 
 @pytest.mark.parametrize("name", ["missing.png", "../../job.json", "", None, ".."])

@@ -25,7 +25,7 @@ async def _printed(writes: list[bytes], redactor: Redactor, folder: Path) -> tup
         messages.append(message)
 
     reading, writing = pipe()
-    log = OutputLog(folder / "output.log", redactor)
+    log = OutputLog(folder / "output.log")
     lines = OutputLines("stdout", append, deque(maxlen=50))
     reader = StreamReader("stdout", reading, log, lines, lambda _stream, _text: None, redactor.stream())
     reader.attach()

@@ -75,3 +75,12 @@ def test_a_trainer_that_lacks_something_is_listed_and_refused_with_what_it_lacks
 def test_a_misspelt_parameter_is_answered_with_the_right_one() -> None:
     with pytest.raises(InvalidInput, match="did you mean learning_rate"):
         registry.validate_config(registry.load("mock"), {"learning_rat": 1e-4})
+
+
+def test_a_trainer_that_is_switched_off_is_neither_offered_nor_started(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, trainers="mock, diffusers")
+
+    with pytest.raises(TrainerUnavailable, match="command is switched off here; ISENGARD_TRAINERS allows mock"):
+        registry.load_usable("command", settings)
+    assert registry.load_usable("mock", settings).name == "mock"
+    assert {card.name for card in registry.available(settings)} == {"mock", "diffusers"}

@@ -19,6 +19,8 @@ from isengard.execution.artifacts.store import job_key
 log = logging.getLogger(__name__)
 
 _PREFIX = ".deleted-"
+_SECRETS = "given-secrets.json"
+"""The job's secrets, which lie elsewhere while it lives."""
 _MARK = "no-row"
 """A file in a grave whose job is gone from the database: only the removal is left to do."""
 
@@ -28,9 +30,37 @@ def grave_of(folder: Path) -> Path:
     return folder.with_name(f"{_PREFIX}{folder.name}")
 
 
-def close(settings: Settings, grave: Path) -> None:
-    """Remove what is left of a job that is in the database no more."""
+def dig(settings: Settings, job_id: str) -> None:
+    """Set aside the folder of a job and its secrets. Raises `StorageError`, and may then have to be undone."""
+    folder, secrets = settings.paths.job(job_id).root, settings.paths.job_secrets(job_id)
+    grave = grave_of(folder)
     try:
+        if folder.exists():
+            folder.rename(grave)
+    except OSError as error:
+        raise StorageError(f"the folder of job {job_id} cannot be removed: {error.strerror}") from error
+    try:
+        if secrets.exists():
+            grave.mkdir(parents=True, exist_ok=True)
+            secrets.rename(grave / _SECRETS)
+    except OSError as error:
+        raise StorageError(f"the secrets of job {job_id} cannot be removed: {error.strerror}") from error
+
+
+def undo(settings: Settings, job_id: str) -> None:
+    """Put back what `dig` has set aside, as far as it got. Raises OSError."""
+    folder = settings.paths.job(job_id).root
+    grave = grave_of(folder)
+    if (grave / _SECRETS).exists():
+        (grave / _SECRETS).rename(settings.paths.job_secrets(job_id))
+    if grave.exists() and not folder.exists():
+        grave.rename(folder)
+
+
+def close(settings: Settings, grave: Path) -> None:
+    """Remove what is left of a job that is in the database no more; its secrets first, whatever else has to wait."""
+    try:
+        (grave / _SECRETS).unlink(missing_ok=True)
         if delivers(settings):
             grave.mkdir(parents=True, exist_ok=True)
             (grave / _MARK).touch()
