@@ -60,6 +60,9 @@ class Settings(BaseSettings):
         "",
         description="Options of each training's Ray actor as a JSON object: `num_gpus`, `label_selector` and others.",
     )
+    host_data_dir: Path = Field(
+        Path("~/.isengard-host"), description="The data folder of a Ray node, on the node's own disk."
+    )
     remote: bool = Field(
         False, description="This worker is on another host than the API: it fetches jobs and ships journals by Redis."
     )
@@ -139,7 +142,7 @@ class Settings(BaseSettings):
     max_images_per_character: int = Field(10_000, ge=1, le=1_000_000, description="Images of one character.")
     max_caption_chars: int = Field(10_000, ge=1, le=100_000, description="Characters of one caption.")
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "host_data_dir")
     @classmethod
     def _expand(cls, value: Path) -> Path:
         return value.expanduser().absolute()

@@ -1,4 +1,4 @@
-"""From ``ISENGARD_REDIS_URL`` to a client of redis-py: one server, Sentinel or a cluster, with TLS and users. Asks nothing.
+"""From ``ISENGARD_REDIS_URL`` to a client of redis-py: one server, Sentinel or a cluster, TLS, users. Asks nothing.
 
     redis://user:password@host:6379/0            one server; rediss:// with TLS; unix:///run/redis.sock
     redis+sentinel://user:password@s1:26379,s2:26379/mymaster/0      the master that Sentinels name

@@ -191,7 +191,7 @@ class LocalLauncher:
         withheld = {*_NOT_FOR_TRAINERS, *(_STORE_CREDENTIALS if delivers(self._settings) else ())}
         env = {name: value for name, value in os.environ.items() if name not in withheld}
         story = Correlation(job.correlation_id, job.traceparent).below(attempt_span(job.id, job.attempt))
-        return {**env, **_as_environment(self._settings), **story.environment()}
+        return {**env, **settings_as_environment(self._settings), **story.environment()}
 
 
 def runner_program(settings: Settings, job_id: str, lock: int, echo: Echo = NO_ECHO) -> list[str]:
@@ -215,7 +215,8 @@ def last_words(paths: JobPaths) -> str:
     return ""
 
 
-def _as_environment(settings: Settings) -> dict[str, str]:
+def settings_as_environment(settings: Settings) -> dict[str, str]:
+    """The settings that were given, as the variables they come from; secrets stay out."""
     return {
         f"ISENGARD_{name.upper()}": _as_text(getattr(settings, name))
         for name in sorted(settings.model_fields_set)

@@ -56,11 +56,12 @@ def start(
         stdout=stdout,
         stderr=stderr,
         start_new_session=True,
-        preexec_fn=_die_with_parent() if _LINUX else None,  # noqa: PLW1509 - one system call, bound before the fork
+        preexec_fn=die_with_parent() if _LINUX else None,  # noqa: PLW1509 - one system call, bound before the fork
     )
 
 
-def _die_with_parent() -> Callable[[], None]:
+def die_with_parent() -> Callable[[], None]:
+    """For a `preexec_fn`: the new process is killed when the thread that starts it ends (Linux)."""
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
 
     def bind() -> None:

@@ -10,7 +10,7 @@ from isengard.core.errors import StartupError
 from isengard.core.settings import Settings
 from isengard.execution.launcher_local import LocalLauncher
 from isengard.execution.seat import Seat
-from isengard.execution.tending import Launcher, Retry, Tending
+from isengard.execution.tending import Retry, Tending
 from isengard.jobs.leases import LeaseObserver
 from isengard.jobs.store import Store
 
@@ -42,7 +42,8 @@ async def tending_of(settings: Settings, store: Store, seat: Seat, retry: Retry)
         from isengard.execution.cluster.host_launcher import HostLauncher  # noqa: PLC0415 - only in a cluster
         from isengard.execution.cluster.host_tending import HostTending  # noqa: PLC0415 - only in a cluster
 
-        yield HostTending(settings, store, seat, HostLauncher(settings), retry)
+        sharing = await asyncio.to_thread(HostLauncher.sharing_gpus, settings)
+        yield HostTending(settings, store, seat, sharing, retry, room=sharing.room)
     else:
         async with _site(settings, store, seat, retry) as tending:
             yield tending
@@ -59,15 +60,18 @@ async def _site(settings: Settings, store: Store, seat: Seat, retry: Retry) -> A
     office = Office(settings, store, client)
     working = asyncio.create_task(office.run())
     observer = LeaseObserver(settings.lost_host_s)
+    launcher = await asyncio.to_thread(LocalLauncher.sharing_gpus, settings)
     try:
-        yield SiteTending(
-            settings, store, seat, _launcher(settings), retry, alone=True, office=office, observer=observer
-        )
+        if settings.launcher == "ray":
+            from isengard.execution.launcher_ray import RayLauncher, RayTending  # noqa: PLC0415 - of an optional extra
+
+            ray = await asyncio.to_thread(RayLauncher, settings)
+            yield RayTending(settings, store, seat, ray, retry, alone=True, office=office, observer=observer)
+        else:
+            yield SiteTending(
+                settings, store, seat, launcher, retry, alone=True, room=launcher.room, office=office, observer=observer
+            )
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
         await client.aclose()
-
-
-def _launcher(settings: Settings) -> Launcher:
-    return LocalLauncher(settings)

@@ -210,7 +210,7 @@ def main(arguments: Sequence[str]) -> int:
     if lock is None:
         return 0
     redactor = Redactor.configured(os.environ, settings.redact_patterns)
-    service_log.configure("outpost", settings.data_dir, settings.log_level, redactor)
+    service_log.configure_for("outpost", settings, redactor)
     asyncio.run(_work(settings, settings.redis_url.get_secret_value()))
     return 0
 

@@ -7,15 +7,18 @@ of Redis nor a suspended machine can condemn a host.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
-from isengard.execution import runner_lock
+from isengard.core.correlation import Correlation
+from isengard.execution import lines, runner_lock
 from isengard.execution.burial import Death
 from isengard.execution.cluster import runs
 from isengard.execution.cluster.office import Office
 from isengard.execution.cluster.runs import RemoteRun
-from isengard.execution.tending import Held, Tending
+from isengard.execution.tending import NOT_NOW_S, Held, Tending
 from isengard.jobs.leases import LeaseObserver, Worker
 from isengard.jobs.models import Job, JobStatus
 
@@ -67,12 +70,40 @@ class SiteTending(Tending):
             return self.office.silent_s(run) < self.settings.lost_host_s
         return held.job.status is not JobStatus.CANCELLING and self._is_beginning(held)
 
+    def _lost(self, held: Held) -> None:
+        if held.fold.status != "queued" or held.job.is_attended:
+            super()._lost(held)
+        elif held.job.status is JobStatus.CANCELLING:
+            self._end_unbegun(held)
+        elif not (self._is_foreign(held.job) and self._has_worker(held.job)):
+            self._requeue(held)
+        # What another host's worker claimed and did not begin, that worker gives back.
+
+    def _has_worker(self, job: Job) -> bool:
+        return job.worker_id in self._workers and job.worker_id not in self._lost_workers
+
+    def _end_unbegun(self, held: Held) -> None:
+        """Cancel a job that waits for its host; one that begins all the same finds that it is not wanted."""
+        if (run := self._run(held)) is not None:
+            self.office.give_up(run)
+        ended = dataclasses.replace(held.job, status=JobStatus.CANCELLED, stage=JobStatus.CANCELLED.value)
+        lines.cancelled_before_start(self.settings, ended, Correlation(held.job.correlation_id, held.job.traceparent))
+        held.catch_up()
+        self._finish(held)
+
+    def _requeue(self, held: Held) -> None:
+        log.warning("job %s could not begin%s; it goes back into the queue", held.job.id, self._reason(held))
+        later = datetime.now(UTC) + timedelta(seconds=NOT_NOW_S)
+        self.store.transition(held.job.id, JobStatus.QUEUED, fence=held.job.fence, not_before=later)
+        self._let_go(held)
+
+    def _reason(self, held: Held) -> str:
+        """Why it could not, for the log; empty if that is not known here."""
+        return ""
+
     def _is_beginning(self, held: Held) -> bool:
         """Whether somebody is about to begin the run."""
-        worker = held.job.worker_id
-        if not self._is_foreign(held.job):
-            return False
-        return worker in self._workers and worker not in self._lost_workers
+        return self._is_foreign(held.job) and self._has_worker(held.job)
 
     def _death(self, held: Held) -> Death:
         run = self._run(held)

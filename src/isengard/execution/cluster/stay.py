@@ -96,7 +96,9 @@ class Stay:
     async def look_after(self) -> None:
         """Look whether it is over, and do what is to be done then."""
         if self._shipping.done():
-            self._shipping.result()
+            if not self._shipping.cancelled():  # which is how it ends once the run is released
+                self._shipping.result()
+            return
         if await asyncio.to_thread(runner_lock.is_held, self._paths):
             self._gone_since = None
             return

@@ -1,0 +1,96 @@
+"""Concurrent jobs on two hosts while links are cut and every component is killed in turn: nothing may be missing.
+
+Each trainer keeps its own record of what was acknowledged to it, on its own host. In the end the journal that both API
+replicas give has all of it once, in order, whatever was struck. `CLUSTER_ROUNDS` says how many rounds of all faults;
+`make cluster-test` sets it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from cluster.site import Cluster, Emission, cluster
+from faults.checker import check_end, check_journal
+from isengard.jobs.models import JobStatus
+from standins.workbench import eventually
+
+ROUNDS = int(os.environ.get("CLUSTER_ROUNDS", "1"))
+JOBS = 20 if ROUNDS > 1 else 8
+CUT_S = 3.0
+"""Shorter than the time after which a silent host is given up."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with cluster(tmp_path_factory.mktemp("cluster"), secrets.token_hex(16), "gpu1", "gpu2") as made:
+        yield made
+
+
+def hold(site: Cluster, emission: Emission, *ways: JobStatus) -> None:
+    """Wait for the end of the job and hold everything that was witnessed to each other."""
+    done = site.finish(emission.job)
+    assert done.status in ways, f"{done.id} is {done.status}: {done.error_message}"
+    lines = check_journal(site.bench.paths(done).journal, emission.record)
+    check_end(lines, done.status.value)
+    whole = site.bench.paths(done).journal.read_bytes()
+    assert site.journal_at("api1", done) == site.journal_at("api2", done) == whole
+    site.cleared(done)
+
+
+def test_every_component_is_killed_and_every_link_is_cut_in_the_middle_of_many_jobs(site: Cluster) -> None:
+    dice = random.Random(7)
+    emissions = [site.emit(1_000_000, 0.02) for _ in range(JOBS)]
+    for emission in emissions:
+        eventually(lambda e=emission: e.acknowledged() > 5, f"{emission.job.id} emitting")  # type: ignore[misc]
+    harmless = [
+        lambda: restart(site.redis),
+        lambda: restart(site.postgres),
+        lambda: site.restart("worker"),
+        lambda: site.restart("api1"),
+        lambda: site.restart("api2"),
+        lambda: site.restart("gpu1"),
+        lambda: site.kill_outpost("gpu1"),
+        lambda: site.kill_outpost("gpu2"),
+        lambda: cut(site, "gpu2"),
+        lambda: cut(site, "site"),
+    ]
+    for _ in range(ROUNDS):
+        dice.shuffle(harmless)
+        for strike in harmless:
+            struck_between(strike, emissions)
+    killed = emissions[: JOBS // 4]
+    for emission in killed:
+        site.kill_runner(emission.job)
+    for emission in emissions[JOBS // 4 :]:
+        emission.enough()
+    for emission in killed:
+        hold(site, emission, JobStatus.FAILED)
+    for emission in emissions[JOBS // 4 :]:
+        hold(site, emission, JobStatus.COMPLETED)
+
+
+def struck_between(strike: Callable[[], None], emissions: list[Emission]) -> None:
+    """Strike while all are emitting, and go on once all of them have emitted more."""
+    strike()
+    before = [emission.acknowledged() for emission in emissions]
+    eventually(
+        lambda: all(now.acknowledged() > was for now, was in zip(emissions, before, strict=True)),
+        "every trainer going on",
+    )
+
+
+def restart(service: object) -> None:
+    service.kill()  # type: ignore[attr-defined]
+    service.start()  # type: ignore[attr-defined]
+
+
+def cut(site: Cluster, name: str) -> None:
+    site.net.cut(name)
+    time.sleep(CUT_S)  # the outage itself is what is tried
+    site.net.mend(name)
