@@ -65,6 +65,7 @@ export const S = {
     themes: { system: "As the system", light: "Light", dark: "Dark" },
     shortcuts: "Keyboard shortcuts",
     settings: "Settings",
+    logOut: (name: string) => `Log out (${name})`,
   },
 
   shortcuts: {
@@ -173,6 +174,9 @@ export const S = {
     close: "Close the job",
     copyId: "Copy the job's id",
     share: "Copy a link to this view",
+    shareOut: "Share with somebody without a token",
+    sharedOut: (time: string) => `Link copied: it shows this training, read-only, for ${time}.`,
+    shared: "Shared training",
     cancel: "Cancel",
     resume: "Resume",
     resuming: "Resuming…",

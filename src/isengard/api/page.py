@@ -3,15 +3,18 @@
 Files under ``assets/`` carry a hash in their names and may be kept for ever. Any other address that a browser navigates
 to, and that is not the API's, is answered with ``index.html``, whose own router takes it from there; everything that is
 not a navigation gets the API's 404, so that a mistyped request never receives a page. ``__CSP_NONCE__`` in
-``index.html`` is replaced by a fresh nonce for each answer, for libraries that insert style elements.
+``index.html`` is replaced by a fresh nonce for each answer, for libraries that insert style elements, and
+``__ACTOR__`` by who the reader is, so that the page does not offer what would be refused.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import html
+import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -20,7 +23,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-NONCE = b"__CSP_NONCE__"
+from isengard.core.access.roles import LOCAL, Actor
+
+NONCE, ACTOR = b"__CSP_NONCE__", b"__ACTOR__"
 API_PREFIXES = ("/api/", "/health", "/ready", "/info", "/metrics")
 
 _TYPES = {
@@ -112,13 +117,14 @@ class Page:
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
         if asset is None or path == "/index.html":
-            return self._index()
+            return self._index(scope.get("state", {}).get("actor", LOCAL))
         return self._asset(asset, headers)
 
-    def _index(self) -> Response:
+    def _index(self, actor: Actor) -> Response:
         index = self._assets.get("/index.html")
         nonce = secrets.token_urlsafe(16)
-        body = index.body.replace(NONCE, nonce.encode()) if index else _NOT_BUILT
+        told = html.escape(json.dumps(asdict(actor)))
+        body = index.body.replace(NONCE, nonce.encode()).replace(ACTOR, told.encode()) if index else _NOT_BUILT
         return Response(
             body,
             media_type=_TYPES[".html"],

@@ -1,5 +1,6 @@
 /** The page's only way to the server: typed from the OpenAPI document, with a correlation id on every request. */
 import createClient, { type Middleware } from "openapi-fetch";
+import { logIn } from "@/app/actor";
 import type { paths } from "./schema";
 
 export const CORRELATION_HEADER = "X-Correlation-ID";
@@ -46,6 +47,7 @@ const correlation: Middleware = {
   },
   async onResponse({ request, response }) {
     if (response.ok) return;
+    if (response.status === 401) logIn(); // the session is over
     const id = response.headers.get(CORRELATION_HEADER) ?? request.headers.get(CORRELATION_HEADER) ?? "";
     throw new ApiError(await problem(response), response.status, id);
   },

@@ -2,11 +2,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { jobsQuery } from "@/api/queries";
+import { isShared } from "./actor";
 import { useJobName } from "@/features/jobs/names";
 import { setBackgroundStatus } from "./tab-title";
 
 export function useBackgroundStatus(): void {
-  const { data } = useQuery(jobsQuery);
+  const { data } = useQuery({ ...jobsQuery, enabled: !isShared });
   const nameOf = useJobName();
   const running = data?.filter((job) => job.status === "running" || job.status === "cancelling") ?? [];
   const only = running.length === 1 ? running[0] : undefined;

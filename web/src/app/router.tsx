@@ -23,7 +23,10 @@ const job = createRoute({
   getParentRoute: () => home,
   path: "/jobs/$jobId",
   validateSearch: jobSearch,
-  component: lazyRouteComponent(() => patiently(() => import("@/features/job-detail/job-dialog")), "JobDialog"),
+  component: lazyRouteComponent(
+    () => patiently(() => import("@/features/job-detail/job-dialog")),
+    "JobDialog",
+  ),
 });
 const create = createRoute({
   getParentRoute: () => root,
@@ -34,18 +37,27 @@ const create = createRoute({
 const characters = createRoute({
   getParentRoute: () => root,
   path: "/characters",
-  component: lazyRouteComponent(() => patiently(() => import("@/features/characters/characters-page")), "CharactersPage"),
+  component: lazyRouteComponent(
+    () => patiently(() => import("@/features/characters/characters-page")),
+    "CharactersPage",
+  ),
 });
 const character = createRoute({
   getParentRoute: () => root,
   path: "/characters/$characterId",
-  component: lazyRouteComponent(() => patiently(() => import("@/features/characters/character-page")), "CharacterPage"),
+  component: lazyRouteComponent(
+    () => patiently(() => import("@/features/characters/character-page")),
+    "CharacterPage",
+  ),
 });
 const compare = createRoute({
   getParentRoute: () => root,
   path: "/compare",
   validateSearch: compareSearch,
-  component: lazyRouteComponent(() => patiently(() => import("@/features/compare/compare-page")), "ComparePage"),
+  component: lazyRouteComponent(
+    () => patiently(() => import("@/features/compare/compare-page")),
+    "ComparePage",
+  ),
 });
 
 export const router = createRouter({

@@ -1,10 +1,22 @@
 /** The frame around every page: the rail (a bar on a phone), the shortcuts, messages, the state of the connection. */
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
-import { Columns3, Keyboard, LayoutList, Moon, Plus, Settings2, Sun, SunMoon, UserRound } from "lucide-react";
+import {
+  Columns3,
+  Keyboard,
+  LayoutList,
+  LogOut,
+  Moon,
+  Plus,
+  Settings2,
+  Sun,
+  SunMoon,
+  UserRound,
+} from "lucide-react";
 import { useEffect, useState } from "react";
 import { Menu, MenuItem, MenuSeparator } from "@/components/ui/menu";
 import { Toaster } from "@/components/ui/toast";
 import { S } from "@/strings";
+import { actor, isLoggedIn, isShared, mayChange } from "./actor";
 import { LinkStateMark } from "./link-state";
 import { NotificationsItem, useOutcomeNotifications } from "./notifications";
 import { ShortcutSheet } from "./shortcut-sheet";
@@ -13,11 +25,12 @@ import { useBackgroundStatus } from "./background-status";
 import { chooseTheme, useShownTheme, useThemeChoice, type ThemeChoice } from "./theme";
 
 const PLACES = [
-  { to: "/", label: S.nav.jobs, icon: LayoutList },
-  { to: "/new", label: S.nav.create, icon: Plus },
-  { to: "/characters", label: S.nav.characters, icon: UserRound },
-  { to: "/compare", label: S.nav.compare, icon: Columns3 },
+  { to: "/", label: S.nav.jobs, icon: LayoutList, key: "h", say: S.shortcuts.toJobs },
+  { to: "/new", label: S.nav.create, icon: Plus, key: "n", say: S.shortcuts.newTraining },
+  { to: "/characters", label: S.nav.characters, icon: UserRound, key: "c", say: S.shortcuts.toCharacters },
+  { to: "/compare", label: S.nav.compare, icon: Columns3, key: "v", say: S.shortcuts.toCompare },
 ] as const;
+const SHOWN = PLACES.filter(({ to }) => !isShared && (mayChange || to !== "/new"));
 
 export function Shell() {
   const [sheet, setSheet] = useState(false);
@@ -31,9 +44,7 @@ export function Shell() {
   }, []);
   useShortcuts("page", [
     { key: "?", label: S.shortcuts.help, run: () => setSheet(true) },
-    { key: "n", label: S.shortcuts.newTraining, run: () => void navigate({ to: "/new" }) },
-    { key: "h", label: S.shortcuts.toJobs, run: () => void navigate({ to: "/" }) },
-    { key: "c", label: S.shortcuts.toCharacters, run: () => void navigate({ to: "/characters" }) },
+    ...SHOWN.map(({ to, key, say }) => ({ key, label: say, run: () => void navigate({ to }) })),
     { key: "t", label: S.shortcuts.theme, run: () => chooseTheme(shown === "dark" ? "light" : "dark") },
   ]);
   return (
@@ -68,7 +79,7 @@ function Rail({ onHelp }: { onHelp: () => void }) {
         aria-label={S.nav.label}
         className="flex flex-1 justify-around md:w-full md:flex-none md:flex-col md:gap-1"
       >
-        {PLACES.map(({ to, label, icon: Icon }) => (
+        {SHOWN.map(({ to, label, icon: Icon }) => (
           <Link
             key={to}
             to={to}
@@ -93,6 +104,11 @@ function Rail({ onHelp }: { onHelp: () => void }) {
       </div>
     </header>
   );
+}
+
+async function logOut(): Promise<void> {
+  await fetch("/logout", { method: "POST", redirect: "manual" });
+  window.location.assign("/login");
 }
 
 const THEME_ICONS: Record<ThemeChoice, typeof Sun> = { system: SunMoon, light: Sun, dark: Moon };
@@ -126,6 +142,11 @@ function SettingsMenu({ onHelp }: { onHelp: () => void }) {
       <MenuItem onSelect={onHelp}>
         <Keyboard aria-hidden /> {S.nav.shortcuts}
       </MenuItem>
+      {isLoggedIn && (
+        <MenuItem onSelect={() => void logOut()}>
+          <LogOut aria-hidden /> {S.nav.logOut(actor.name)}
+        </MenuItem>
+      )}
     </Menu>
   );
 }

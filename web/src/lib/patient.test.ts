@@ -6,7 +6,9 @@ afterEach(() => void vi.useRealTimers());
 
 it("loads what is there after some failures", async () => {
   let failures = 3;
-  const loaded = patiently(() => (failures-- > 0 ? Promise.reject(new Error("away")) : Promise.resolve("part")));
+  const loaded = patiently(() =>
+    failures-- > 0 ? Promise.reject(new Error("away")) : Promise.resolve("part"),
+  );
   await vi.runAllTimersAsync();
   expect(await loaded).toBe("part");
 });

@@ -4,6 +4,7 @@
     also tells when an ended job that is open is resumed. A browser allows six connections to a server, so a second
     stream per tab would halve the number of tabs that work (docs/decisions/0072). */
 import type { QueryClient } from "@tanstack/react-query";
+import { isShared } from "@/app/actor";
 import { FramePacer } from "@/lib/frame";
 import { api, body } from "../client";
 import { storeJob, withJobs } from "../queries";
@@ -102,6 +103,10 @@ export class LiveHub {
     if (url === this.connectedTo) return;
     this.source?.close();
     this.connectedTo = url;
+    if (isShared && url === "/api/stream") {
+      this.link = "live"; // a shared job that is over: nothing more will come
+      return;
+    }
     this.source = url === "/api/stream" ? this.listSource() : this.jobSource(url, this.open?.id ?? "");
     this.source.open();
   }

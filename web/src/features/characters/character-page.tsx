@@ -3,6 +3,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { ArrowLeft, Play, Trash2 } from "lucide-react";
 import { api, body } from "@/api/client";
 import { characterQuery, jobsQuery } from "@/api/queries";
+import { mayChange } from "@/app/actor";
 import { CharacterRoute } from "@/app/routes";
 import { IconButton } from "@/components/ui/button";
 import { useConfirm } from "@/components/ui/confirm";
@@ -59,16 +60,24 @@ export function CharacterPage() {
         <ArrowLeft className="size-4" aria-hidden /> {S.characters.back}
       </Link>
       <PageHeader title={character.name}>
-        <IconButton label={S.characters.remove} onClick={() => void askRemove()} disabled={remove.isPending}>
-          <Trash2 />
-        </IconButton>
-        <ButtonLink to="/new" search={{ character: characterId }} tone="primary">
-          <Play aria-hidden /> {S.characters.train}
-        </ButtonLink>
+        {mayChange && (
+          <>
+            <IconButton
+              label={S.characters.remove}
+              onClick={() => void askRemove()}
+              disabled={remove.isPending}
+            >
+              <Trash2 />
+            </IconButton>
+            <ButtonLink to="/new" search={{ character: characterId }} tone="primary">
+              <Play aria-hidden /> {S.characters.train}
+            </ButtonLink>
+          </>
+        )}
       </PageHeader>
       <div className="grid gap-3 lg:grid-cols-[minmax(0,1fr)_22rem]">
         <Panel title={S.create.dataset}>
-          <Dropzone characterId={characterId} />
+          {mayChange && <Dropzone characterId={characterId} />}
           <div className="mt-4">
             <Gallery characterId={characterId} />
           </div>
@@ -77,15 +86,17 @@ export function CharacterPage() {
           <Panel title={S.dataset.check}>
             <DatasetCheckPanel characterId={characterId} />
           </Panel>
-          <Panel title={S.characters.edit}>
-            <CharacterForm
-              key={character.updated_at}
-              character={character}
-              action={S.characters.save}
-              pending={change.isPending}
-              onSubmit={(draft) => change.mutate(draft)}
-            />
-          </Panel>
+          {mayChange && (
+            <Panel title={S.characters.edit}>
+              <CharacterForm
+                key={character.updated_at}
+                character={character}
+                action={S.characters.save}
+                pending={change.isPending}
+                onSubmit={(draft) => change.mutate(draft)}
+              />
+            </Panel>
+          )}
           <Panel title={S.characters.jobs}>
             <Jobs characterId={characterId} />
           </Panel>

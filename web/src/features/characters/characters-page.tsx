@@ -4,6 +4,7 @@ import { Plus, UserRound } from "lucide-react";
 import { useState } from "react";
 import { charactersQuery, imagesQuery } from "@/api/queries";
 import type { Character, CharacterImage } from "@/api/types";
+import { mayChange } from "@/app/actor";
 import { Button } from "@/components/ui/button";
 import { ButtonLink } from "@/components/ui/link";
 import { PageHeader } from "@/components/ui/page";
@@ -23,9 +24,11 @@ export function CharactersPage() {
   return (
     <>
       <PageHeader title={S.characters.title} lead={S.characters.lead}>
-        <Button tone="primary" onClick={() => setMaking(true)}>
-          <Plus aria-hidden /> {S.characters.create}
-        </Button>
+        {mayChange && (
+          <Button tone="primary" onClick={() => setMaking(true)}>
+            <Plus aria-hidden /> {S.characters.create}
+          </Button>
+        )}
       </PageHeader>
       {error && !data ? (
         <Failed error={error} onRetry={() => void refetch()} />
@@ -85,9 +88,11 @@ function Card({ character, images }: { character: Character; images: readonly Ch
             {character.lora_path && <span className="text-ok"> · {S.characters.lora}</span>}
           </p>
         </div>
-        <ButtonLink to="/new" search={{ character: character.id }} className="relative z-10">
-          {S.characters.train}
-        </ButtonLink>
+        {mayChange && (
+          <ButtonLink to="/new" search={{ character: character.id }} className="relative z-10">
+            {S.characters.train}
+          </ButtonLink>
+        )}
       </div>
     </li>
   );

@@ -3,6 +3,7 @@ import { Download } from "lucide-react";
 import { api, body } from "@/api/client";
 import { artifactsQuery } from "@/api/queries";
 import type { Artifact } from "@/api/types";
+import { mayChange } from "@/app/actor";
 import { Button, IconButton } from "@/components/ui/button";
 import { Checkbox } from "@/components/ui/field";
 import { Empty, Failed, Loading } from "@/components/ui/states";
@@ -136,7 +137,7 @@ function Files({ jobId, title, files }: { jobId: string; title: string; files: A
                     <Checkbox
                       aria-label={S.samples.keep(count(file.step))}
                       checked={file.kept}
-                      disabled={keep.isPending}
+                      disabled={!mayChange}
                       onChange={(event) => keep.mutate({ name: file.name, keep: event.target.checked })}
                     />
                   </td>

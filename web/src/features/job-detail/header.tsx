@@ -6,6 +6,7 @@ import {
   Columns3,
   CopyPlus,
   Ellipsis,
+  Link2,
   Package,
   RotateCw,
   Save,
@@ -17,6 +18,7 @@ import {
 import { api, body } from "@/api/client";
 import { infoQuery } from "@/api/queries";
 import { isTerminal, type Job } from "@/api/types";
+import { isLoggedIn, isShared, mayChange } from "@/app/actor";
 import { LinkStateMark } from "@/app/link-state";
 import { Button, IconButton } from "@/components/ui/button";
 import { CopyButton } from "@/components/ui/copy";
@@ -72,9 +74,11 @@ export function Header({ job, name, onClose }: { job: Job; name: string; onClose
             </Button>
           </div>
           <MoreMenu job={job} onGone={onClose} />
-          <IconButton label={S.job.close} onClick={onClose}>
-            <X />
-          </IconButton>
+          {!isShared && (
+            <IconButton label={S.job.close} onClick={onClose}>
+              <X />
+            </IconButton>
+          )}
         </div>
       </div>
       <div className="mt-1.5 flex items-center gap-3">
@@ -110,7 +114,7 @@ function useRequests(job: Job) {
     onSuccess: ({ kind }) => notify(S.job.asked[kind]),
   });
   const can = info?.trainers.find((trainer) => trainer.name === job.trainer)?.capabilities ?? [];
-  const running = job.status === "running";
+  const running = mayChange && job.status === "running";
   return {
     ask: ask.mutate,
     sample: running && can.includes("sample_now"),
@@ -136,10 +140,23 @@ function Requests({ job }: { job: Job }) {
   );
 }
 
+/** A link that shows this job, and nothing else, to somebody without a token. */
+function useShareLink() {
+  return useMutation({
+    mutationFn: (id: string) =>
+      body(api.POST("/api/jobs/{job_id}/share", { params: { path: { job_id: id } } })),
+    onSuccess: async ({ url, expires_in_s: lifetime }) => {
+      await copyText(new URL(url, window.location.href).href);
+      notify(S.job.sharedOut(duration(lifetime)));
+    },
+  });
+}
+
 /** What is less often wanted; on a phone all of it. */
 function MoreMenu({ job, onGone }: { job: Job; onGone: () => void }) {
   const { cancelMany, removeMany, resume } = useJobActions();
   const { ask, sample, save } = useRequests(job);
+  const shareLink = useShareLink();
   const navigate = useNavigate();
   return (
     <Menu
@@ -177,15 +194,24 @@ function MoreMenu({ job, onGone }: { job: Job; onGone: () => void }) {
         </MenuItem>
         <MenuSeparator />
       </div>
-      <MenuItem onSelect={() => void navigate({ to: "/new", search: { like: job.id } })}>
-        <CopyPlus aria-hidden /> {S.job.like}
-      </MenuItem>
-      <MenuItem onSelect={() => void navigate({ to: "/compare", search: { jobs: job.id } })}>
-        <Columns3 aria-hidden /> {S.job.compare}
-      </MenuItem>
+      {mayChange && (
+        <MenuItem onSelect={() => void navigate({ to: "/new", search: { like: job.id } })}>
+          <CopyPlus aria-hidden /> {S.job.like}
+        </MenuItem>
+      )}
+      {!isShared && (
+        <MenuItem onSelect={() => void navigate({ to: "/compare", search: { jobs: job.id } })}>
+          <Columns3 aria-hidden /> {S.job.compare}
+        </MenuItem>
+      )}
       <MenuItem onSelect={() => void copyText(window.location.href).then(() => notify(S.copied))}>
-        <Share2 aria-hidden /> {S.job.share}
+        <Link2 aria-hidden /> {S.job.share}
       </MenuItem>
+      {isLoggedIn && mayChange && (
+        <MenuItem onSelect={() => shareLink.mutate(job.id)}>
+          <Share2 aria-hidden /> {S.job.shareOut}
+        </MenuItem>
+      )}
       {canDelete(job) && (
         <>
           <MenuSeparator />

@@ -6,6 +6,7 @@ import { useEffect } from "react";
 import { useHub } from "@/api/live/react";
 import { jobQuery } from "@/api/queries";
 import type { Job } from "@/api/types";
+import { isShared } from "@/app/actor";
 import { JobRoute } from "@/app/routes";
 import { setOpenStatus } from "@/app/tab-title";
 import { Failed, Loading } from "@/components/ui/states";
@@ -45,7 +46,7 @@ export function JobDialog() {
   }, [job, name]);
 
   return (
-    <Radix.Root open onOpenChange={(open) => !open && close()}>
+    <Radix.Root open onOpenChange={(open) => !open && !isShared && close()}>
       <Radix.Portal>
         <Radix.Overlay className="fixed inset-0 z-40 bg-shade animate-fade" />
         <Radix.Content

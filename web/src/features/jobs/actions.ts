@@ -4,6 +4,7 @@ import { useCallback } from "react";
 import { api, body } from "@/api/client";
 import { useHub } from "@/api/live/react";
 import { isTerminal, type Job } from "@/api/types";
+import { mayChange } from "@/app/actor";
 import { useConfirm } from "@/components/ui/confirm";
 import { notify, notifyError } from "@/components/ui/toast";
 import { S } from "@/strings";
@@ -54,9 +55,9 @@ export function useJobActions() {
   return { cancelMany, removeMany, resume };
 }
 
-export const canCancel = (job: Job) => !isTerminal(job.status) && job.status !== "cancelling";
-export const canDelete = (job: Job) => isTerminal(job.status);
-export const canResume = (job: Job) => job.status === "failed" || job.status === "cancelled";
+export const canCancel = (job: Job) => mayChange && !isTerminal(job.status) && job.status !== "cancelling";
+export const canDelete = (job: Job) => mayChange && isTerminal(job.status);
+export const canResume = (job: Job) => mayChange && (job.status === "failed" || job.status === "cancelled");
 
 function report(results: PromiseSettledResult<unknown>[], done: (count: number) => string): void {
   const refused = results.filter((result) => result.status === "rejected");

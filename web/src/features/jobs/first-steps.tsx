@@ -4,6 +4,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { Play } from "lucide-react";
 import { api, body } from "@/api/client";
 import { storeJob } from "@/api/queries";
+import { mayChange } from "@/app/actor";
 import { Button } from "@/components/ui/button";
 import { ButtonLink } from "@/components/ui/link";
 import { S } from "@/strings";
@@ -55,14 +56,16 @@ export function FirstSteps() {
       <Strip />
       <h2 className="text-xl font-semibold">{S.jobs.nothing}</h2>
       <p className="max-w-md text-base text-ink-2">{S.jobs.nothingText}</p>
-      <div className="flex flex-wrap justify-center gap-3">
-        <Button tone="primary" size="lg" onClick={() => demo.mutate()} disabled={demo.isPending}>
-          <Play aria-hidden /> {demo.isPending ? S.jobs.demoStarting : S.jobs.demo}
-        </Button>
-        <ButtonLink to="/new" size="lg">
-          {S.jobs.own}
-        </ButtonLink>
-      </div>
+      {mayChange && (
+        <div className="flex flex-wrap justify-center gap-3">
+          <Button tone="primary" size="lg" onClick={() => demo.mutate()} disabled={demo.isPending}>
+            <Play aria-hidden /> {demo.isPending ? S.jobs.demoStarting : S.jobs.demo}
+          </Button>
+          <ButtonLink to="/new" size="lg">
+            {S.jobs.own}
+          </ButtonLink>
+        </div>
+      )}
     </section>
   );
 }

@@ -5,6 +5,7 @@ import { Plus } from "lucide-react";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { jobsQuery, readyQuery } from "@/api/queries";
 import type { Job } from "@/api/types";
+import { isShared, mayChange } from "@/app/actor";
 import { HomeRoute } from "@/app/routes";
 import { useShortcuts } from "@/app/shortcuts";
 import { ButtonLink } from "@/components/ui/link";
@@ -20,6 +21,10 @@ import { filterCounts, selectJobs } from "./select";
 import { Toolbar } from "./toolbar";
 
 export function JobsPage() {
+  return isShared ? <Outlet /> : <Jobs />;
+}
+
+function Jobs() {
   const search = HomeRoute.useSearch();
   const navigate = useNavigate();
   const nameOf = useJobName();
@@ -55,9 +60,11 @@ export function JobsPage() {
   return (
     <>
       <PageHeader title={S.jobs.title}>
-        <ButtonLink to="/new" tone="primary">
-          <Plus aria-hidden /> {S.jobs.create}
-        </ButtonLink>
+        {mayChange && (
+          <ButtonLink to="/new" tone="primary">
+            <Plus aria-hidden /> {S.jobs.create}
+          </ButtonLink>
+        )}
       </PageHeader>
       {jobs && <NoWorker jobs={jobs} />}
       {isPending ? (

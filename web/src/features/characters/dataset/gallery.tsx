@@ -5,6 +5,7 @@ import { useState } from "react";
 import { api, body } from "@/api/client";
 import { imagesQuery } from "@/api/queries";
 import type { CharacterImage } from "@/api/types";
+import { mayChange } from "@/app/actor";
 import { IconButton } from "@/components/ui/button";
 import { Checkbox, Textarea } from "@/components/ui/field";
 import { Failed, Loading } from "@/components/ui/states";
@@ -81,18 +82,21 @@ function Tile({ characterId, image }: { characterId: string; image: CharacterIma
         decoding="async"
         className="aspect-square w-full bg-sunken object-contain"
       />
-      <IconButton
-        label={S.dataset.remove(image.filename)}
-        onClick={() => remove.mutate()}
-        className="absolute top-1 right-1 border-line bg-surface"
-      >
-        <Trash2 />
-      </IconButton>
+      {mayChange && (
+        <IconButton
+          label={S.dataset.remove(image.filename)}
+          onClick={() => remove.mutate()}
+          className="absolute top-1 right-1 border-line bg-surface"
+        >
+          <Trash2 />
+        </IconButton>
+      )}
       <div className="flex flex-1 flex-col p-1.5">
         <Textarea
           aria-label={S.dataset.caption(image.filename)}
           placeholder={S.dataset.captionPlaceholder}
           value={text}
+          readOnly={!mayChange}
           rows={2}
           onChange={(event) => setText(event.target.value)}
           onBlur={commit}

@@ -5,10 +5,11 @@ import { Check, CircleSlash, CopyPlus, Download, OctagonX, Package, RotateCw } f
 import type { ReactNode } from "react";
 import { api, body } from "@/api/client";
 import type { Artifact, Job } from "@/api/types";
+import { mayChange } from "@/app/actor";
 import { AnsiText } from "@/components/ui/ansi";
 import { Button } from "@/components/ui/button";
 import { CopyButton } from "@/components/ui/copy";
-import { useJobActions } from "@/features/jobs/actions";
+import { canResume, useJobActions } from "@/features/jobs/actions";
 import { bytes, count, duration } from "@/lib/format";
 import { S } from "@/strings";
 import { bundleUrl } from "../header";
@@ -119,9 +120,11 @@ function FailedJob({ job, onFirstError }: { job: Job; onFirstError: () => void }
       title={S.outcome.failedAt(count(job.current_step))}
       actions={
         <>
-          <Button tone="primary" disabled={resume.isPending} onClick={() => resume.mutate(job.id)}>
-            <RotateCw aria-hidden /> {S.job.resume}
-          </Button>
+          {canResume(job) && (
+            <Button tone="primary" disabled={resume.isPending} onClick={() => resume.mutate(job.id)}>
+              <RotateCw aria-hidden /> {S.job.resume}
+            </Button>
+          )}
           <Button asChild>
             <a href={bundleUrl(job.id)} download>
               <Package aria-hidden /> {S.job.bundle}
@@ -197,9 +200,11 @@ function Cancelled({ job, artifacts }: { job: Job; artifacts: readonly Artifact[
       title={S.outcome.cancelledAt(count(job.current_step))}
       actions={
         <>
-          <Button tone="primary" disabled={resume.isPending} onClick={() => resume.mutate(job.id)}>
-            <RotateCw aria-hidden /> {S.job.resume}
-          </Button>
+          {canResume(job) && (
+            <Button tone="primary" disabled={resume.isPending} onClick={() => resume.mutate(job.id)}>
+              <RotateCw aria-hidden /> {S.job.resume}
+            </Button>
+          )}
           <Like job={job} />
         </>
       }
@@ -217,6 +222,7 @@ function Cancelled({ job, artifacts }: { job: Job; artifacts: readonly Artifact[
 
 function Like({ job }: { job: Job }) {
   const navigate = useNavigate();
+  if (!mayChange) return null;
   return (
     <Button onClick={() => void navigate({ to: "/new", search: { like: job.id } })}>
       <CopyPlus aria-hidden /> {S.job.like}

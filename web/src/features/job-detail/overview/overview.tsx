@@ -1,4 +1,5 @@
 import { isTerminal, type Artifact, type Job } from "@/api/types";
+import { isShared } from "@/app/actor";
 import type { JobSeries } from "../series";
 import { Outcome } from "../outcome/outcome";
 import { Configuration } from "./configuration";
@@ -37,9 +38,11 @@ export function Overview({ job, series, artifacts, isPending, onFirstError }: Ov
           <Section title={S.overview.stages}>
             <Stages job={job} />
           </Section>
-          <Section title={S.overview.dataset}>
-            <Dataset characterId={job.character_id} />
-          </Section>
+          {!isShared && (
+            <Section title={S.overview.dataset}>
+              <Dataset characterId={job.character_id} />
+            </Section>
+          )}
           <Section title={S.overview.config} className="sm:col-span-2 xl:col-span-1">
             <Configuration job={job} />
           </Section>

@@ -1,5 +1,6 @@
 import { Pin, PinOff } from "lucide-react";
 import type { Artifact } from "@/api/types";
+import { mayChange } from "@/app/actor";
 import { Button } from "@/components/ui/button";
 import { count } from "@/lib/format";
 import { S } from "@/strings";
@@ -18,7 +19,7 @@ export function KeepButton({
 }) {
   const keep = useKeep(jobId);
   const checkpoint = checkpointFor(artifacts, step);
-  if (!checkpoint) return null;
+  if (!checkpoint || !mayChange) return null;
   const { kept, name } = checkpoint;
   const Icon = kept ? PinOff : Pin;
   return (
