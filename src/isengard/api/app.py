@@ -97,7 +97,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def _open(settings: Settings, figures: Figures) -> Services:
     redactor = Redactor.configured(os.environ, settings.redact_patterns)
     settings.paths.prepare()
-    service_log.configure("api", settings.paths, settings.log_level, redactor)
+    service_log.configure_for("api", settings, redactor)
     artifacts = open_artifacts(settings) if delivers(settings) else None
     store = open_store(settings)
     limits = Limits.of(settings)

@@ -47,6 +47,11 @@ class Child:
         self._process = process
         threading.Thread(target=self._wait, args=(process,), name=f"wait-{self.name}", daemon=True).start()
 
+    @property
+    def pid(self) -> int:
+        """Its process id, also of one that has ended; 0 before the first start."""
+        return self._process.pid if self._process else 0
+
     def pause_s(self) -> float:
         """Seconds to wait before the next start, after an end nobody asked for; doubles with each early end."""
         if time.monotonic() - self._started_at >= SETTLED_AFTER_S:

@@ -1,11 +1,12 @@
-"""The parent of API and worker: starts them, restarts what dies, ends both. Never touches a training unless told to.
+"""The parent of API, worker and exporter: starts them, restarts what dies, ends all. Touches no training unless told.
 
-start   bind the port ─ start api, worker ─ GET /health answers ─ print the URL
+start   bind the port ─ start api, worker, and export where a collector is named ─ GET /health answers ─ print the URL
 a child dies        pause (0.5 s, doubling to 30 s) ─ start it again; one that cannot start at all ends us: exit 2
 SIGTERM, SIGHUP     end the api ─ say which trainings go on ─ end the worker ─ exit 0
 Ctrl-C              the same, with two seconds for a second Ctrl-C, which cancels the trainings first
 --stop-jobs         any of these cancels the trainings first
 kill -9             the lifeline closes: api and worker end by themselves; trainings go on
+a dead orphan       collected, where we are process 1 of a container
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from types import FrameType
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
-from isengard.cli import encryption, farewell
+from isengard.cli import encryption, farewell, reaper
 from isengard.cli.child import Child, describe_exit
 from isengard.cli.lifeline import Lifeline
 from isengard.cli.listener import url_of
 from isengard.cli.terminal import say
 from isengard.core.settings import Settings
+from isengard.telemetry.endpoint import exports
 
 SECOND_THOUGHT_S = 2.0
 PATIENCE_S = 15.0
@@ -53,6 +55,11 @@ class _Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class _Died:
+    """Some child has died, perhaps an orphan that came to us."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Finished:
     """Whoever has run us for a purpose is done; `code` is to be the exit code."""
 
@@ -71,7 +78,7 @@ class Companion(Protocol):
         ...
 
 
-_Happening = _Answered | _Signalled | _Ended | _Finished
+_Happening = _Answered | _Signalled | _Ended | _Died | _Finished
 
 
 class Supervisor:
@@ -99,6 +106,8 @@ class Supervisor:
         self._api = Child("api", (*door, *place), (listener.fileno(), self._lifeline.read_end), self._note_end)
         self._worker = Child("worker", place, (self._lifeline.read_end,), self._note_end)
         self._children = {child.name: child for child in (self._api, self._worker)}
+        if exports(settings):
+            self._children["export"] = Child("export", place, (self._lifeline.read_end,), self._note_end)
 
     def run(self) -> int:
         """Serve until told to end; returns the exit code."""
@@ -128,6 +137,8 @@ class Supervisor:
                     pause = child.pause_s()
                     self._tell(f"the {child.name} ended ({describe_exit(code)}); starting it again in {pause:g} s")
                     heapq.heappush(self._due, (time.monotonic() + pause, child.name))
+                case _Died():
+                    reaper.collect_strangers([child.pid for child in self._children.values()])
                 case _Answered():
                     self._tell(f"Isengard is at {self._url}  (data in {self._settings.data_dir}; Ctrl-C ends it)")
                     if self._companion is not None:
@@ -151,7 +162,8 @@ class Supervisor:
         if trainings and (self._stop_jobs or self._stays(trainings, number)):
             self._tell(f"cancelling {', '.join(trainings)} …")
             farewell.cancel(self._settings, trainings, abandon=self._signalled_again)
-        self._worker.terminate()
+        for child in self._children.values():
+            child.terminate()
         for child in self._children.values():
             child.wait(PATIENCE_S)
         self._lifeline.close()
@@ -200,6 +212,9 @@ class Supervisor:
     def _note_end(self, child: Child, code: int) -> None:
         self._happenings.put(_Ended(child, code))
 
+    def _note_death(self, _number: int, _frame: FrameType | None) -> None:
+        self._happenings.put(_Died())
+
     def _note_signal(self, number: int, _frame: FrameType | None) -> None:
         self._happenings.put(_Signalled(number))  # SimpleQueue.put is reentrant, so safe in a handler
 
@@ -207,6 +222,8 @@ class Supervisor:
     def _signals(self) -> Iterator[None]:
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         before = {number: signal.signal(number, self._note_signal) for number in numbers}
+        if reaper.is_last_resort():
+            before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, self._note_death)
         try:
             yield
         finally:

@@ -59,7 +59,7 @@ class Worker:
         open_artifacts(settings)  # an address that makes no sense is told now
         membership.check(settings)
         redactor = Redactor.configured(os.environ, settings.redact_patterns)
-        service_log.configure("worker", settings.data_dir, settings.log_level, redactor)
+        service_log.configure_for("worker", settings, redactor)
         process.become_subreaper()
         with contextlib.closing(open_store(settings)) as store:
             asyncio.run(self._live(store))

@@ -19,6 +19,7 @@ from isengard.core import correlation
 from isengard.core.errors import StorageError
 from isengard.core.paths import DataDir
 from isengard.core.redaction import Redactor
+from isengard.core.settings import Settings
 from isengard.journal.append_file import AppendFile
 from isengard.journal.timestamps import format_seconds
 
@@ -143,6 +144,16 @@ class ServiceLogHandler(logging.Handler):
         """Close the file."""
         self._close_file()
         super().close()
+
+
+def configure_for(service: str, settings: Settings, redactor: Redactor) -> Path:
+    """Like `configure`, as the settings say: with ``ISENGARD_LOG_STDOUT=json`` the lines are printed as well."""
+    path = configure(service, settings.paths, settings.log_level, redactor)
+    if settings.log_stdout == "json":
+        printing = logging.StreamHandler(sys.stdout)
+        printing.setFormatter(JsonLineFormatter(service, redactor))
+        logging.getLogger().addHandler(printing)
+    return path
 
 
 def configure(service: str, data_dir: DataDir | Path, level: str, redactor: Redactor) -> Path:

@@ -29,7 +29,7 @@ def run(settings: Settings, signals: Sequence[Signal]) -> None:
     """Export until SIGTERM or SIGINT."""
     settings.paths.prepare()
     redactor = Redactor.configured(os.environ, settings.redact_patterns)
-    service_log.configure("export", settings.data_dir, settings.log_level, redactor)
+    service_log.configure_for("export", settings, redactor)
     asyncio.run(_live(settings.paths, signals))
 
 

@@ -20,12 +20,12 @@ import orjson
 from isengard.core.errors import StartupError
 from isengard.core.settings import Settings
 from isengard.journal import Entry
+from isengard.telemetry.endpoint import ENDPOINT, exports
 from isengard.telemetry.job_trace import JobTrace, Span
 
 if TYPE_CHECKING:
     import requests
 
-_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _REFUSED = frozenset({400, 413, 415, 422})
 """Statuses that say: not this, and not later either."""
 
@@ -87,11 +87,6 @@ class _Line:
         self.status = response.status_code
 
 
-def exports(settings: Settings) -> bool:
-    """Whether a collector is named, by our setting or by the standard's."""
-    return settings.otlp_endpoint is not None or bool(os.environ.get(_ENDPOINT))
-
-
 def open_signals(settings: Settings) -> list[Signal]:
     """The signals that the settings name. Connects to nothing yet.
 
@@ -99,11 +94,11 @@ def open_signals(settings: Settings) -> list[Signal]:
         StartupError: No collector is named, or the libraries for it are not installed.
     """
     if not exports(settings):
-        raise StartupError(f"there is nowhere to export to; set ISENGARD_OTLP_ENDPOINT (or {_ENDPOINT})")
+        raise StartupError(f"there is nowhere to export to; set ISENGARD_OTLP_ENDPOINT (or {ENDPOINT})")
     if importlib.util.find_spec("opentelemetry.exporter.otlp.proto.http") is None:
         raise StartupError("exporting needs the extra 'otlp' (pip install 'isengard[otlp]')")
     if settings.otlp_endpoint is not None:
-        os.environ[_ENDPOINT] = settings.otlp_endpoint.get_secret_value()  # where the SDK looks for it
+        os.environ[ENDPOINT] = settings.otlp_endpoint.get_secret_value()  # where the SDK looks for it
     makers = {"logs": _logs, "metrics": _metrics, "traces": _traces}
     return [makers[name]() for name in settings.otlp_signals.split(",")]
 

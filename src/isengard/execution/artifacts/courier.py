@@ -137,7 +137,7 @@ def main(arguments: Sequence[str]) -> int:
         settings = load(data_dir=chosen.data_dir)
         check_job_id(chosen.job_id)
         redactor = Redactor.configured(os.environ, settings.redact_patterns)
-        service_log.configure("courier", settings.data_dir, settings.log_level, redactor)
+        service_log.configure_for("courier", settings, redactor)
         with contextlib.suppress(asyncio.CancelledError):
             asyncio.run(_until_signalled(settings, chosen.job_id))
     except IsengardError as error:
