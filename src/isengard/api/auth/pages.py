@@ -26,12 +26,12 @@ def login_page(target: str, problem: str = "", status: int = 200) -> Response:
     warning = f'<p class="bad" role="alert">{html.escape(problem)}</p>' if problem else ""
     body = f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Log in · Isengard</title><style nonce="{nonce}">{_STYLE}</style>
-<form method="post" action="/login"><h1>Isengard</h1>
+<main><form method="post" action="/login"><h1>Isengard</h1>
 <p>This server needs an access token.</p>{warning}
 <label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>
 <input type="hidden" name="next" value="{html.escape(safe_target(target))}">
-<button>Log in</button></form></html>"""
+<button>Log in</button></form></main></html>"""
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     )
