@@ -12,7 +12,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 import isengard
-from isengard.api import errors, openapi, page
+from isengard.api import errors, openapi, page, readings
 from isengard.api.access import AccessGuard, own_hosts
 from isengard.api.auth.audit import AuditTrail
 from isengard.api.auth.keyring import Keyring, OpenDoor
@@ -37,7 +37,6 @@ from isengard.datasets.images import Images
 from isengard.datasets.intake import Intake
 from isengard.datasets.limits import Limits
 from isengard.execution.artifacts import delivers, open_artifacts
-from isengard.jobs.models import JobStatus
 from isengard.jobs.store import open_store
 from isengard.journal import service_log
 from isengard.journal.readers import JournalReaders
@@ -54,7 +53,7 @@ def create_app(settings: Settings, *, web: Path = WEB) -> FastAPI:
     app = FastAPI(title="Isengard", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.state.settings = settings
     app.state.startup_error = None
-    app.state.figures = Figures(partial(_count_jobs, app), partial(_count_streams, app))
+    app.state.figures = Figures(partial(_read, app))
     errors.install(app)
     app.include_router(api_router())
     app.include_router(openapi.router)
@@ -66,14 +65,8 @@ def create_app(settings: Settings, *, web: Path = WEB) -> FastAPI:
     return app
 
 
-def _count_jobs(app: FastAPI) -> dict[JobStatus, int]:
-    services: Services = app.state.services
-    return services.store.count_jobs()
-
-
-def _count_streams(app: FastAPI) -> int:
-    services: Services = app.state.services
-    return len(services.subscribers)
+def _read(app: FastAPI) -> readings.Readings:
+    return readings.take(app.state.services)
 
 
 @asynccontextmanager

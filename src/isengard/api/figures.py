@@ -5,7 +5,8 @@ One object per application and a registry of its own, so that two applications i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from prometheus_client import (
     CollectorRegistry,
@@ -19,7 +20,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from isengard import __version__
-from isengard.jobs.models import JobStatus
+
+if TYPE_CHECKING:
+    from isengard.api.readings import Readings
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -32,11 +35,10 @@ class Figures:
     """What this process counts.
 
     Args:
-        jobs: Gives the number of jobs by status when the figures are read.
-        streams: Gives the number of open live streams.
+        read: Gives what is looked up when the figures are asked for.
     """
 
-    def __init__(self, jobs: Callable[[], Mapping[JobStatus, int]], streams: Callable[[], int]) -> None:
+    def __init__(self, read: Callable[[], Readings]) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "isengard_http_requests",
@@ -51,7 +53,7 @@ class Figures:
             buckets=_BUCKETS,
             registry=self._registry,
         )
-        self._registry.register(_Gauges(jobs, streams))
+        self._registry.register(_Gauges(read))
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
 
@@ -70,19 +72,26 @@ class Figures:
 class _Gauges(Collector):
     """Figures that are looked up when they are asked for."""
 
-    def __init__(self, jobs: Callable[[], Mapping[JobStatus, int]], streams: Callable[[], int]) -> None:
-        self._jobs = jobs
-        self._streams = streams
+    def __init__(self, read: Callable[[], Readings]) -> None:
+        self._read = read
 
     def collect(self) -> Iterable[Metric]:
-        yield GaugeMetricFamily("isengard_streams_open", "Live streams open now.", value=self._streams())
+        now = self._read()
         version = GaugeMetricFamily("isengard_info", "The running version.", labels=["version"])
         version.add_metric([__version__], 1)
         yield version
         jobs = GaugeMetricFamily("isengard_jobs", "Jobs by status.", labels=["status"])
-        for status, count in self._jobs().items():
+        for status, count in now.jobs.items():
             jobs.add_metric([status.value], count)
         yield jobs
+        yield GaugeMetricFamily("isengard_workers", "Workers that show signs of life.", value=now.workers)
+        yield GaugeMetricFamily(
+            "isengard_training_steps_per_second", "Pace of all running trainings together.", value=now.steps_per_s
+        )
+        yield GaugeMetricFamily("isengard_streams_open", "Live streams open now.", value=now.streams)
+        yield GaugeMetricFamily(
+            "isengard_data_folder_free_bytes", "Room on the disk of the data folder.", value=now.free_bytes
+        )
 
     def describe(self) -> Iterable[Metric]:
         """Nothing, so that registering does not ask the database."""

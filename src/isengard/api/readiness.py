@@ -55,14 +55,18 @@ class ReadinessChecks:
         found = os.statvfs(self._settings.data_dir)
         return f"can be written, {found.f_bavail * found.f_frsize // 1_048_576} MiB free"
 
-    def _worker(self) -> str:
+    def living_workers(self) -> int:
+        """How many workers are alive, as far as their beats tell by now."""
         workers = self._store.workers()
         with self._lock:
             lost = {worker.id for worker in self._observer.look(workers)}
-        alive = [worker for worker in workers if worker.id not in lost]
+        return sum(worker.id not in lost for worker in workers)
+
+    def _worker(self) -> str:
+        alive = self.living_workers()
         if not alive:
             raise IsengardError("no worker is alive: jobs stay queued until one is started ('isengard worker')")
-        return f"{len(alive)} alive"
+        return f"{alive} alive"
 
     def _stored_artifacts(self) -> str:
         assert self._artifacts is not None  # noqa: S101 - asked only where there is one
