@@ -86,12 +86,20 @@ class Cluster:
         self.hosts = hosts
         self.members: dict[str, Member] = {}
         self.emissions: list[Emission] = []
+        self.ray: Any = None
         self._settings = {f"ISENGARD_{name.upper()}": str(value) for name, value in settings.items()}
         for name, port in API_PORTS.items():
             self._add(name, net.hosts["site"], "api", "--host", net.hosts["site"].address, "--port", str(port))
-        self._add("worker", net.hosts["site"], "worker", ISENGARD_LAUNCHER="none")
-        for name in hosts:
-            self._add(name, net.hosts[name], "worker", ISENGARD_REMOTE="true", ISENGARD_MAX_RUNNING_JOBS="20")
+
+    def start_workers(self) -> None:
+        """The site's worker, which starts nothing itself, and one on each host."""
+        self.start_worker(ISENGARD_LAUNCHER="none")
+        for name in self.hosts:
+            self._add(name, self.net.hosts[name], "worker", ISENGARD_REMOTE="true", ISENGARD_MAX_RUNNING_JOBS="20")
+
+    def start_worker(self, **env: str) -> None:
+        """The site's worker."""
+        self._add("worker", self.net.hosts["site"], "worker", **env)
 
     def data(self, name: str) -> DataDir:
         """The data folder of a host, or of the site for its members."""
@@ -189,11 +197,13 @@ def _kill(pid: int) -> None:
 
 
 @contextmanager
-def cluster(folder: Path, token: str, *hosts: str, **settings: Any) -> Iterator[Cluster]:
-    """A cluster whose site answers; ended whatever happens."""
+def cluster(folder: Path, token: str, *hosts: str, with_workers: bool = True, **settings: Any) -> Iterator[Cluster]:
+    """A cluster whose site answers; ended whatever happens. Without workers there is the API alone."""
     with network("site", *hosts) as net:
         made = Cluster(folder, net, token, hosts, **settings)
         try:
+            if with_workers:
+                made.start_workers()
             for port in API_PORTS.values():
                 url = f"http://{net.hosts['site'].address}:{port}/health"
                 eventually(lambda u=url: _answers(u), f"{url} answering")  # type: ignore[misc]

@@ -99,11 +99,15 @@ class RayLauncher:
     def _actor(self, job: Job) -> Any:
         from isengard.execution.ray_actor import RunActor  # noqa: PLC0415 - what a node runs
 
-        wanted: dict[str, Any] = {"num_cpus": 1, "num_gpus": gpus_wanted(job), **self._options}
+        wanted: dict[str, Any] = {"num_cpus": 1, "num_gpus": self._gpus(job), **self._options}
         actor_class = self._ray.remote(RunActor).options(
             name=_name(job), namespace=NAMESPACE, lifetime="detached", max_restarts=0, max_task_retries=0, **wanted
         )
         return actor_class.remote(_for_nodes(self._settings))
+
+    def _gpus(self, job: Job) -> int:
+        """What it asks for; nothing in a cluster that has no GPU, where jobs run as they can, as on one machine."""
+        return gpus_wanted(job) if self._ray.cluster_resources().get("GPU") else 0
 
 
 @dataclass

@@ -1,0 +1,94 @@
+"""A Ray cluster of a test's own: a head and nodes, each in a namespace, with tokens and without a dashboard.
+
+Ended by pid: `ray stop` would end every Ray on the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from cluster.network import Host
+from isengard.execution import process
+
+_RAY = Path(sys.executable).with_name("ray")
+_PORT = 6379
+PATIENCE_S = 120.0
+
+
+class RayNode:
+    """One node: raylet and what belongs to it, all below one process."""
+
+    def __init__(self, running: subprocess.Popen[bytes], log: Path) -> None:
+        self._running = running
+        self.log = log
+
+    def kill(self) -> None:
+        """SIGKILL for everything of the node at once, the actors included: as a power cut would."""
+        pids = [self._running.pid, *process.descendants(self._running.pid)]
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._running.wait()
+
+    def end(self) -> None:
+        if self._running.poll() is None:
+            self.kill()
+
+
+class RayCluster:
+    """A head without resources of its own, and nodes."""
+
+    def __init__(self, head: Host, folder: Path) -> None:
+        self.address = f"{head.address}:{_PORT}"
+        self._temp = Path(tempfile.mkdtemp(prefix="ir-"))  # short: sockets lie below it
+        self._folder = folder
+        self.env = {
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": secrets.token_hex(32),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_health_check_period_ms": "1000",
+            "RAY_health_check_failure_threshold": "3",
+        }
+        self.nodes: dict[str, RayNode] = {}
+        options = ("--head", f"--port={_PORT}", "--num-cpus=0", "--num-gpus=0", "--include-dashboard=false")
+        self._start("head", head, {}, *options, f"--temp-dir={self._temp}")
+
+    def add(self, name: str, host: Host, data_dir: Path, cpus: int = 8) -> None:
+        """Start a node on a host."""
+        options = (f"--address={self.address}", f"--num-cpus={cpus}", "--num-gpus=0")
+        self._start(name, host, {"ISENGARD_HOST_DATA_DIR": str(data_dir)}, *options)
+
+    def _start(self, name: str, host: Host, env: dict[str, str], *options: str) -> None:
+        log = self._folder / f"ray-{name}.log"
+        argv = host.command(
+            str(_RAY),
+            "start",
+            "--block",
+            f"--node-ip-address={host.address}",
+            "--object-store-memory=100000000",
+            *options,
+        )
+        with log.open("wb") as output:
+            running = subprocess.Popen(
+                argv, env={**os.environ, **self.env, **env}, stdout=output, stderr=output, start_new_session=True
+            )
+        self.nodes[name] = RayNode(running, log)
+        deadline = time.monotonic() + PATIENCE_S
+        while b"Ray runtime started" not in log.read_bytes():
+            assert running.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+
+    def close(self) -> None:
+        for node in reversed(list(self.nodes.values())):
+            node.end()
+        shutil.rmtree(self._temp, ignore_errors=True)
