@@ -83,7 +83,7 @@ class RunCopy:
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _keep(self) -> None:
-        while not self.is_over:
+        while self._wanted and not self.is_over:
             try:
                 with JournalReplica(self._paths) as replica:
                     await self._follow(replica)
@@ -99,7 +99,7 @@ class RunCopy:
     async def _follow(self, replica: JournalReplica) -> None:
         confirming = asyncio.create_task(self._confirm(replica))
         try:
-            while not self.is_over:
+            while self._wanted and not self.is_over:
                 self._last_seq = replica.last_seq
                 self._subscription = self._post.bus.subscribe(self.run.channel, after=replica.last_seq)
                 if await self._take_until_gap(replica, self._subscription):
