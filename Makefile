@@ -96,6 +96,8 @@ pins: $(VENV)/.installer ## Compile requirements/*.txt anew (UPGRADE=1 takes new
 	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements/build.in -o requirements/build.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra train requirements/run.in \
 		--excludes requirements/excludes.txt -o requirements/run.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra redis --extra postgres --extra s3 --extra otlp \
+		-c requirements/run.txt -o requirements/server.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra train --extra redis --extra postgres --extra s3 --extra otlp \
 		requirements/run.in requirements/dev.in -c requirements/run.txt \
 		--excludes requirements/excludes.txt -o requirements/dev.txt
