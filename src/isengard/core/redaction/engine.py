@@ -5,7 +5,7 @@ It knows nothing of lines, streams or nested values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from isengard.core.redaction.known import KnownValues
@@ -27,6 +27,9 @@ class Engine:
     Args:
         rules: What to look for; a rule without literals looks at every text.
         known: The known values, if there are any.
+
+    Attributes:
+        is_clean_line: `is_clean` for a serialised line.
     """
 
     def __init__(self, rules: Sequence[Rule], known: KnownValues | None) -> None:
@@ -34,14 +37,11 @@ class Engine:
         self._rules: tuple[Rule, ...] = (*rules, known) if known else tuple(rules)
         self._always = frozenset(index for index, rule in enumerate(self._rules) if not rule.literals)
         self._prefilter = Prefilter([rule.literals for rule in self._rules])
+        self.is_clean_line: Callable[[bytes], bool] = self._prefilter.misses_bytes if not self._always else _never
 
     def is_clean(self, text: str) -> bool:
         """Whether one scan shows that no rule can find anything in `text`."""
         return not self._always and (len(text) < _SHORTEST or not self._prefilter.hits(text))
-
-    def is_clean_line(self, line: bytes) -> bool:
-        """`is_clean` for a serialised line."""
-        return not self._always and not self._prefilter.hits_bytes(line)
 
     def spans(self, segment: str) -> list[Span]:
         """What to mask in `segment`, in order."""
@@ -80,6 +80,11 @@ class Engine:
     def begins_token(self, word: str) -> bool:
         """Whether `word` holds the beginning of some vendor's token."""
         return any(isinstance(self._rules[index], Shape) for index in self._prefilter.rules_for(word))
+
+
+def _never(_line: bytes) -> bool:
+    """Rules without literals have to look at everything."""
+    return False
 
 
 def _in_original(span: Span, view: View) -> Span:

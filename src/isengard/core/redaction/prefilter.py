@@ -5,7 +5,7 @@ An Aho-Corasick automaton over the lower-cased literals of all rules. It may say
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
@@ -18,6 +18,9 @@ class Prefilter:
 
     Args:
         literals: The literals of each rule, lower case.
+
+    Attributes:
+        misses_bytes: Whether no literal stands in some bytes, in any letter case. One call deep, for every line asks it.
     """
 
     def __init__(self, literals: Sequence[tuple[str, ...]]) -> None:
@@ -30,10 +33,7 @@ class Prefilter:
         compact = len(patterns) > _MOST_FOR_DFA
         kind = Implementation.ContiguousNFA if compact else Implementation.DFA
         self._find = BytesAhoCorasick(patterns, implementation=kind).find_matches_as_indexes
-
-    def hits_bytes(self, data: bytes) -> bool:
-        """Whether any literal stands in `data`, in any letter case."""
-        return bool(self._find(data.lower()))
+        self.misses_bytes = _search(self._find)
 
     def hits(self, text: str) -> bool:
         """Whether any literal stands in `text`, in any letter case."""
@@ -44,3 +44,10 @@ class Prefilter:
         matches = self._find(text.lower().encode("utf-8", "surrogatepass"), overlapping=True)
         literals = {match[0] for match in matches}
         return sorted({rule for literal in literals for rule in self._owners[literal]})
+
+
+def _search(find: Callable[[bytes], list[object]]) -> Callable[[bytes], bool]:
+    def misses(data: bytes) -> bool:
+        return not find(data.lower())
+
+    return misses

@@ -104,7 +104,7 @@ class Redactor:
                 return text
             if "\n" not in text and "\r" not in text:
                 return self._engine.mask(text)
-        masked = "".join(self._engine.mask(piece.text) for piece in self._pieces(text))
+        masked = "".join(piece.text if piece.clean else self._engine.mask(piece.text) for piece in self._pieces(text))
         return text if masked == text else masked
 
     def find(self, text: str) -> list[Finding]:

@@ -38,11 +38,13 @@ class Piece:
         text: Its text.
         hole: Where characters were left out of `text`.
         missing: How many.
+        clean: Whether a scan has shown that no rule can find anything in it.
     """
 
     text: str
     hole: int = 0
     missing: int = 0
+    clean: bool = False
 
 
 class Scanner:
@@ -72,7 +74,7 @@ class Scanner:
                 tried = True
                 end = self._end_of_clean_head(text, position)
                 if end > position:
-                    yield Piece(text[position:end])
+                    yield Piece(text[position:end], clean=True)
                     position = end
                     continue
             line = _LINE.match(text, position)

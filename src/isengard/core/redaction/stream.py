@@ -34,7 +34,7 @@ class StreamRedactor:
         return self._engine.mask(self._scanner.held).encode("utf-8", "surrogateescape")
 
     def _masked(self, text: str, *, last: bool) -> bytes:
-        pieces = [self._engine.mask(piece.text) for piece in self._scanner.feed(text)]
+        pieces = [piece.text if piece.clean else self._engine.mask(piece.text) for piece in self._scanner.feed(text)]
         if last:
             pieces += [self._engine.mask(piece.text) for piece in self._scanner.flush()]
         return "".join(pieces).encode("utf-8", "surrogateescape")
