@@ -23,7 +23,7 @@ class ByCause:
     most: int
 
     def __call__(self, job: Job, failure: Mapping[str, Any]) -> float | None:
-        """Seconds to wait before the next try, doubling from 30 s; None for no further one.
+        """Seconds to wait before the next try, doubling from 30 s, none for a lost host; None for no further one.
 
         Args:
             failure: The fields of the job's last line.
@@ -33,4 +33,6 @@ class ByCause:
         most = asked if isinstance(asked, int) else self.most
         if job.retries >= most or not isinstance(cause, dict) or not cause.get("retry"):
             return None
+        if cause.get("code") == "host-lost":  # waiting helps nobody: another host can begin at once
+            return 0.0
         return float(min(LONGEST_DELAY_S, FIRST_DELAY_S * 2**job.retries))

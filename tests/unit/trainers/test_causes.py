@@ -53,6 +53,7 @@ TRACES: list[tuple[str, Evidence]] = [
     ("missing-package", Evidence("ModuleNotFoundError", "No module named 'bitsandbytes'")),
     ("version-conflict", Evidence("ImportError", "cannot import name 'cached_download' from 'huggingface_hub'")),
     ("no-gpu", Evidence("RuntimeError", "No CUDA GPUs are available")),
+    ("host-lost", Evidence("HostLost", "the host gpu-3 on which the job ran is down or cut off")),
     ("gpu-fault", Evidence("RuntimeError", "CUDA error: an illegal memory access was encountered")),
     (
         "model-mismatch",
