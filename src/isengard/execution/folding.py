@@ -57,16 +57,6 @@ class LineFolder:
         pieces.extend(self._extend(rest[-1]))
         return [piece for piece in pieces if piece.text or not piece.redraw]
 
-    def skip(self, data: bytes) -> list[Piece]:
-        """Take the next bytes without looking at them, but for the line that was begun and the one not yet ended."""
-        first, last = data.find(b"\n"), data.rfind(b"\n")
-        if first < 0:
-            self._dropped += len(data)
-            return []
-        pieces = [*self._extend(data[:first]), self._finish()]
-        self._pending = data[last + 1 :][:MAX_PENDING]
-        return [piece for piece in pieces if not piece.redraw]
-
     def idle(self, more: bytes = b"") -> list[Piece]:
         """Nothing came for a while: show the frame that stands there unfinished, once.
 

@@ -1,7 +1,7 @@
 """Reads what the trainer prints as fast as it comes, on the event loop. Never makes the trainer wait for a journal.
 
-Bytes go to the raw log at once; lines go on to the journal and the trainer's observer as far as a budget allows. Under
-a flood the bytes in between are counted, not parsed, so that 100 MB/s cost no more memory than a line now and then.
+What comes is redacted, logged and cut into lines for the journal and the trainer's observer, as far as a budget allows.
+Of a flood the rest is counted and nothing more, so that 100 MB/s cost no more memory than a line now and then.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from collections.abc import Callable
 
 from isengard.core.redaction import StreamRedactor
 from isengard.execution.echo import RawLog
+from isengard.execution.flood_gate import FloodGate
 from isengard.execution.folding import LineFolder, Piece
 from isengard.execution.output_lines import OutputLines
-from isengard.execution.rates import TokenBucket
 
-PARSED_PER_S = 20_000
 _READ_BYTES = 262_144
 _READS_A_TURN = 4
 _PIPE_BYTES = 1_048_576
@@ -55,7 +54,7 @@ class StreamReader:
         self._observe = observe
         self._redacting = redacting
         self._folder = LineFolder()
-        self._parsing = TokenBucket(PARSED_PER_S, PARSED_PER_S)
+        self._gate = FloodGate()
         self._closed = asyncio.Event()
         self._quiet = True
 
@@ -75,7 +74,7 @@ class StreamReader:
                 pass
         if not self._closed.is_set():
             self._end()
-        self._tell(self._redacting.flush())
+        self._tell(self._redacting.feed(self._gate.rest()) + self._redacting.flush())
         for piece in self._folder.end():
             self._hand_on(piece)
         self.lines.idle()
@@ -109,19 +108,14 @@ class StreamReader:
 
     def _take(self, data: bytes) -> None:
         self._log.show(self.name, data)
-        self._tell(self._redacting.feed(data))
+        self._tell(self._redacting.feed(self._gate.admit(data)))
+        self.lines.skipped(*self._gate.missed())
 
     def _tell(self, data: bytes) -> None:
         if not data:
             return
         self._log.write(self.name, data)
-        count = data.count(b"\n") + data.count(b"\r")
-        if self._parsing.take(max(1, count)):
-            pieces = self._folder.feed(data)
-        else:
-            self.lines.skipped(count, len(data))
-            pieces = self._folder.skip(data)
-        for piece in pieces:
+        for piece in self._folder.feed(data):
             self._hand_on(piece)
 
     def _hand_on(self, piece: Piece) -> None:

@@ -51,16 +51,6 @@ def test_a_folder_keeps_no_more_than_its_limit() -> None:
     assert len(folder._pending) <= MAX_PENDING
 
 
-def test_skipping_keeps_the_line_begun_and_the_line_not_ended() -> None:
-    folder = LineFolder()
-    folder.feed(b"begun ")
-
-    pieces = folder.skip(b"and ended\nunseen\nunseen\nlast ")
-
-    assert [piece.text for piece in pieces] == ["begun and ended"]
-    assert [piece.text for piece in folder.feed(b"line\n")] == ["last line"]
-
-
 def test_text_is_inert() -> None:
     assert clean(b"\x1b[1;31mred\x1b[0m \x1b]0;title\x07\x1b]8;;http://x\x1b\\link\x00\x08\t.") == "red link\t."
     assert clean(b"caf\xc3\xa9 \xff") == "café \ufffd"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from isengard.execution.output_log import OutputLog
 from isengard.execution.pace import Pace
-from isengard.execution.rates import TokenBucket
 
 
 def test_output_is_kept_as_it_came(tmp_path: Path) -> None:
@@ -17,24 +16,6 @@ def test_output_is_kept_as_it_came(tmp_path: Path) -> None:
     log.close()
 
     assert (tmp_path / "output.log").read_bytes() == b"\r10%\xff end\n"
-
-
-def test_of_a_flood_the_beginning_and_the_end_are_kept_and_the_middle_is_counted(tmp_path: Path) -> None:
-    bucket = TokenBucket(0, 1_000_000, clock=lambda: 0.0)
-    log = OutputLog(tmp_path / "output.log", bucket=bucket)
-    block = b"".join(b"%07d a line of a flood\n" % number for number in range(10_000))
-
-    for _ in range(40):
-        log.write("stdout", block)
-    log.write("stderr", b"MemoryError\nthe last line\n")
-    log.close()
-
-    kept = (tmp_path / "output.log").read_bytes()
-    assert len(kept) < 1_200_000
-    assert b" bytes of a flood are left out here]\n" in kept
-    assert kept.startswith(block)
-    assert kept.endswith(b"0009999 a line of a flood\n")
-    assert b"MemoryError\nthe last line\n" in kept
 
 
 def test_it_is_rotated_by_size_and_bounded(tmp_path: Path) -> None:
