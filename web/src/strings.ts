@@ -381,6 +381,19 @@ export const S = {
     memory: "Memory",
     disk: "Disk free",
     other: "Other readings",
+    ofGpu: (number: string, figure: string) => `GPU ${number} ${figure}`,
+    names: {
+      utilization_pct: "use",
+      memory_used_mb: "in use",
+      process_memory_mb: "by this training",
+      temperature_c: "temperature",
+      power_w: "power",
+      cpu_pct: "machine",
+      process_cpu_pct: "training (100 % is one core)",
+      ram_used_mb: "machine",
+      process_ram_mb: "training",
+      disk_free_mb: "free",
+    } as Record<string, string>,
   },
 
   trace: {

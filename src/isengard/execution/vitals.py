@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from isengard.execution.metrics.system import SystemMetrics, SystemMonitor
 
 _FIRST_S = 1.0
-_WITHOUT_GPU_EVERY = 6
+_WITHOUT_GPU_EVERY = 2
 """Without a GPU only every so many readings are journaled: processor and memory change slowly and tell less."""
 _SLEPT_S = 30.0
 
@@ -125,7 +125,7 @@ class Vitals:
             gpus = [gpu.to_dict() for gpu in reading.gpus]
             self._outbox.put(EventName.GPU_METRICS, _in_words(reading.gpus), {"gpu": gpus[0], "gpus": gpus, **system})
         elif self._count % _WITHOUT_GPU_EVERY == 0:
-            self._outbox.put(EventName.LOG, "the machine without a GPU", system, Level.DEBUG)
+            self._outbox.put(EventName.GPU_METRICS, "the machine, without a GPU", system)
         self._count += 1
 
     def _warn(self, concerns: Iterable[Concern]) -> None:

@@ -33,8 +33,12 @@ def journal(paths: JobPaths) -> Iterator[JournalWriter]:
         yield opened
 
 
+def of(paths: JobPaths, event: str) -> list[Entry]:
+    return [entry for entry in JournalReader(paths).read() if entry.event == event]
+
+
 def logged(paths: JobPaths) -> list[Entry]:
-    return [entry for entry in JournalReader(paths).read() if entry.event == "log"]
+    return of(paths, EventName.LOG)
 
 
 async def test_a_machine_without_a_gpu_is_read_and_a_nearly_full_disk_is_told_once(
@@ -45,13 +49,13 @@ async def test_a_machine_without_a_gpu_is_read_and_a_nearly_full_disk_is_told_on
 
     running = asyncio.create_task(vitals.run())
     async with asyncio.timeout(20):
-        while len([entry for entry in logged(paths) if "system" in entry.fields]) < 2:  # noqa: ASYNC110 - polls a file
+        while len(of(paths, EventName.GPU_METRICS)) < 2:  # noqa: ASYNC110 - polls a file
             await asyncio.sleep(0.02)
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
 
-    readings = [entry.fields["system"] for entry in logged(paths) if "system" in entry.fields]
+    readings = [entry.fields["system"] for entry in of(paths, EventName.GPU_METRICS)]
     assert all(reading["ram_total_mb"] > 100 and reading["disk_free_mb"] > 0 for reading in readings)
     warnings = [entry for entry in logged(paths) if entry.level == "WARN"]
     assert [entry.fields["rule"] for entry in warnings] == ["disk"]

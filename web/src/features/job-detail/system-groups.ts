@@ -33,16 +33,32 @@ const RULES: readonly Rule[] = [
   { title: S.system.other, matches: /^(gpu|system|cpu|ram|disk|memory)[._]/, format: figure },
 ];
 
+/** Figures that a chart has its own place for, or that do not change. */
+const LEFT_OUT = /(_total_mb|clock_mhz)$/;
+
+/** Each GPU under its number; the first one's figures come a second time without it, for whoever has only one. */
+function chosen(keys: readonly string[]): string[] {
+  const hasSecond = keys.some((key) => /^gpu\.[1-9]/.test(key));
+  const again = hasSecond ? /^gpu\.[a-z]/ : /^gpu\.\d/;
+  return keys.filter((key) => !again.test(key) && !LEFT_OUT.test(key));
+}
+
+function labelOf(key: string): string {
+  const [, number = "", figure = key] = /^gpu\.(?:(\d+)\.)?(.*)$/.exec(key) ?? [];
+  const name = S.system.names[figure.replace(/^system\./, "")] ?? figure.replaceAll(/[._]/g, " ");
+  return number ? S.system.ofGpu(number, name) : name;
+}
+
 export function groupsOf(keys: readonly string[]): Group[] {
   const groups = new Map<Rule, Group>();
-  for (const key of keys) {
+  for (const key of chosen(keys)) {
     const rule = RULES.find((each) => each.matches.test(key));
-    if (!rule || key.endsWith("_total_mb")) continue;
+    if (!rule) continue;
     const group = groups.get(rule) ?? {
       title: rule.title,
       keys: [],
       format: rule.format,
-      label: (each: string) => each.replace(/^(gpu|system)[._]/, "").replaceAll(/[._]/g, " "),
+      label: labelOf,
       ...(rule.range ? { range: rule.range } : {}),
     };
     group.keys.push(key);

@@ -8,6 +8,7 @@ import type { MetricPoint } from "@/api/types";
 import { Chart } from "@/components/chart/chart";
 import type { Line } from "@/components/chart/model";
 import { Empty, Failed, Loading } from "@/components/ui/states";
+import { cn } from "@/lib/cn";
 import { S } from "@/strings";
 import { useMoment } from "./moment";
 import { Section } from "@/components/ui/panel";
@@ -40,7 +41,7 @@ export function SystemTab({ jobId, series, ended }: { jobId: string; series: Job
   return (
     <div className="mx-auto grid max-w-[100rem] gap-3 p-3 md:p-4 lg:grid-cols-2">
       {groups.map((group) => (
-        <Section key={group.title} title={group.title}>
+        <Section key={group.title} title={group.title} aside={<Legend group={group} />}>
           <Chart
             label={group.title}
             lines={linesOf(group, data.series)}
@@ -57,6 +58,21 @@ export function SystemTab({ jobId, series, ended }: { jobId: string; series: Job
   );
 }
 
+function Legend({ group }: { group: Group }) {
+  if (group.keys.length < 2) return null;
+  return (
+    <ul className="flex flex-wrap justify-end gap-x-4 text-xs text-ink-2">
+      {group.keys.map((key, index) => (
+        <li key={key} className="flex items-center gap-1.5">
+          <i className={cn("h-0.5 w-3", SWATCHES[index % SWATCHES.length])} aria-hidden />
+          {group.label(key)}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const SWATCHES = ["bg-signal", "bg-info", "bg-mark", "bg-warn"];
 const COLOURS = ["signal", "info", "mark", "warn"];
 
 function linesOf(group: Group, series: Record<string, MetricPoint[]>): Line[] {
