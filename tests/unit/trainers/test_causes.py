@@ -115,7 +115,7 @@ def test_what_no_rule_knows_is_said_to_be_unknown() -> None:
 
 def test_only_causes_that_can_pass_by_themselves_are_worth_a_retry() -> None:
     worth = {code for code in rule_codes() if cause_by_code(code).retry}
-    assert worth == {"network", "gpu-fault", "port-in-use", "killed", "crash"}
+    assert worth == {"network", "host-lost", "gpu-fault", "port-in-use", "killed", "crash"}
     with pytest.raises(InvalidInput):
         cause_by_code("nonsense")
 
