@@ -6,7 +6,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo system web demo test faults lint format docs bench pins clean
+.PHONY: help setup setup-demo system web demo cluster-demo test cluster-test faults lint format docs bench pins clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | sort | column -t -s '|'
@@ -53,6 +53,9 @@ web: $(BIN)/python ## Build the page into the package, if its sources changed
 demo: setup-demo web ## Train a LoRA of the demo character and watch it (ONESHOT=1 ends after the training)
 	$(BIN)/isengard demo --data-dir data $(if $(ONESHOT),--oneshot)
 
+cluster-demo: setup system web ## Ten real trainings on two nodes, one of which is lost (ONESHOT=1 ends by itself)
+	$(BIN)/python scripts/cluster_demo --data-dir data/cluster-demo $(if $(ONESHOT),--oneshot)
+
 # Many tests run several real processes each. One that fails beside another is tried once more by itself, and has to pass.
 test: setup system web ## Run every test
 	cd web && npm test
@@ -62,6 +65,11 @@ FAULT_ROUNDS ?= 100
 
 faults: setup system ## Kill, cut the power, fill the disk: the 25 fault tests, the random ones FAULT_ROUNDS times (100)
 	FAULT_ROUNDS=$(FAULT_ROUNDS) $(BIN)/pytest tests/faults --durations=10 $(PYTEST_ARGS)
+
+CLUSTER_ROUNDS ?= 5
+
+cluster-test: setup system ## Several hosts in network namespaces, every fault CLUSTER_ROUNDS times (5); needs root
+	CLUSTER_ROUNDS=$(CLUSTER_ROUNDS) $(BIN)/pytest tests/cluster --durations=10 $(PYTEST_ARGS)
 
 lint: setup ## Formatting, lint, types, import order, the page's lint, drift of generated files
 	$(BIN)/ruff check .
