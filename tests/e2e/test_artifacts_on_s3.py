@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from isengard.core.redaction import Redactor
 from isengard.execution import control
 from isengard.execution.artifacts import ArtifactStore, open_artifacts, recovery
+from isengard.execution.artifacts.courier import Courier
 from isengard.execution.artifacts.store import job_key, lora_key
 from isengard.jobs.models import Job, JobStatus
 from isengard.journal import JournalWriter
@@ -77,8 +79,8 @@ def test_an_outage_costs_the_training_nothing_and_the_store_no_file(bench: Workb
     s3.pause()
     second = bench.submit(steps=6, sample_every_n_steps=3, checkpoint_every_n_steps=3)
     assert bench.finish(second).status is JobStatus.COMPLETED  # nothing waited for the store
-    worker.kill()
-    worker.wait()
+    worker.terminate()
+    assert worker.wait(60) == 0  # nor does its end wait for the store
     bench.start_worker()
     s3.go_on()
     folders = (job_key(first.id), job_key(second.id), "loras")
@@ -91,23 +93,24 @@ def test_an_outage_costs_the_training_nothing_and_the_store_no_file(bench: Workb
     assert store.find(lora) is not None
 
 
-def test_a_deletion_during_an_outage_is_finished_after_it(bench: Workbench, s3: S3Server) -> None:
+async def test_a_deletion_during_an_outage_is_finished_after_it(bench: Workbench, s3: S3Server, tmp_path: Path) -> None:
     store = open_artifacts(bench.settings)
-    job = bench.submit(steps=3, sample_every_n_steps=3)
-    worker = bench.start_worker()
-    bench.finish(job)
-    eventually(lambda: kept(store, job_key(job.id)), "the sample being stored")
-    worker.terminate()
-    worker.wait()
+    job = bench.submit()
+    control.cancel(bench.settings, bench.store, job.id)
+    (tmp_path / "sample.png").write_bytes(b"x")
+    store.put(job_key(job.id, "samples", "sample.png"), tmp_path / "sample.png")
 
     nowhere = SecretStr(s3.url(BUCKET).replace(str(s3.port), "9"))
     unreachable = bench.settings.model_copy(update={"artifacts_url": nowhere})
     control.delete(unreachable, bench.store, job.id)
     assert kept(store, job_key(job.id)) != {}
     assert not bench.paths(job).root.exists()
-    bench.start_worker()
-    eventually(lambda: not kept(store, job_key(job.id)), "the job's objects being removed")
-    eventually(lambda: not list(bench.settings.paths.jobs.glob(".deleted-*")), "its folder being removed")
+    delivering = asyncio.create_task(Courier(bench.settings).run())
+    graves = bench.settings.paths.jobs
+    await asyncio.to_thread(eventually, lambda: not list(graves.glob(".deleted-*")), "the job's grave being closed")
+    assert kept(store, job_key(job.id)) == {}
+    delivering.cancel()
+    await asyncio.gather(delivering, return_exceptions=True)
 
 
 def test_an_upload_cut_by_a_kill_shows_nothing_and_comes_whole_with_the_next(bench: Workbench, s3: S3Server) -> None:
@@ -143,12 +146,3 @@ def test_an_upload_cut_by_a_kill_shows_nothing_and_comes_whole_with_the_next(ben
     assert recovery.bring_newest(paths, store).step == 10
     assert (paths.checkpoints / "step_10.safetensors").read_bytes() == content
     assert (paths.checkpoints / ".state" / "step_10.pt").read_bytes() == b"state"
-
-
-def test_a_worker_told_to_end_does_not_wait_for_a_store_that_is_silent(bench: Workbench, s3: S3Server) -> None:
-    s3.pause()
-    job = bench.submit(steps=3, sample_every_n_steps=3)
-    worker = bench.start_worker()
-    bench.finish(job)
-    worker.terminate()
-    assert worker.wait(60) == 0

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
+from isengard.cli.main import main
 from isengard.core.correlation import accept
 from isengard.core.tracing import attempt_span, trainer_span
 from isengard.execution import control
@@ -74,7 +75,7 @@ def spans_of(receiver: OtlpReceiver, job: Job) -> dict[str, dict[str, Any]]:
     return {span["name"]: span for span in found}
 
 
-def test_a_collector_gets_every_line_once_through_outages_and_restarts(
+def test_a_collector_gets_every_line_once_and_a_trace_through_outages_and_a_restart(
     bench: Workbench, receiver: OtlpReceiver, exporting: Exporting
 ) -> None:
     bench.start_worker()
@@ -84,7 +85,17 @@ def test_a_collector_gets_every_line_once_through_outages_and_restarts(
     wanted = list(range(1, bench.entries(first)[-1].seq + 1))
     eventually(lambda: lines_taken(receiver, first) == wanted, "the first job's lines")
 
-    second = bench.submit(steps=120, step_time_s=0.02)
+    second, _ = control.submit(
+        bench.settings,
+        bench.store,
+        character_id=bench.character.id,
+        trainer="mock",
+        config={"steps": 80, "step_time_s": 0.03, "sample_every_n_steps": 0, "fail_mode": "exception"},
+        correlation=accept("corr-of-caller", f"00-{TRACE}-{CALLER}-01"),
+    )
+    bench.jobs.append(second.id)
+    environment = Path(f"/proc/{bench.trainer_pid(second)}/environ").read_bytes().split(b"\0")
+    assert f"TRACEPARENT=00-{TRACE}-{trainer_span(second.id, 1)}-01".encode() in environment
     eventually(lambda: lines_taken(receiver, second), "the first of the second job's lines")
     receiver.kill()
     exporting.stop()
@@ -93,41 +104,25 @@ def test_a_collector_gets_every_line_once_through_outages_and_restarts(
     receiver.start()
     wanted_too = list(range(1, bench.entries(second)[-1].seq + 1))
     eventually(lambda: set(lines_taken(receiver, second)) == set(wanted_too), "the second job's lines")
-    exporting.stop()
-    exporting.start()  # with nothing new to say
-    third = bench.submit(steps=3)
-    bench.finish(third)
-    eventually(lambda: bench.entries(third)[-1].seq in lines_taken(receiver, third), "the third job's lines")
-
     assert lines_taken(receiver, first) == wanted
     assert lines_taken(receiver, second) == wanted_too
-    losses = [metric for metric in receiver.taken("metrics") if metric["name"] == "isengard.training.loss"]
-    points = [attributes(point) for metric in losses for point in metric["gauge"]["dataPoints"]]
-    assert sum(point["isengard.job_id"] == second.id for point in points) == 120
     record = receiver.taken("logs")[0]
     assert record["resource"]["service.name"] == "isengard"
     assert hexadecimal(record["traceId"]) == first.traceparent.split("-")[1]
+    eventually(lambda: outcomes(receiver) == ["completed", "failed"], "the counts of both jobs")
+    losses = [metric for metric in receiver.taken("metrics") if metric["name"] == "isengard.training.loss"]
+    points = [attributes(point) for metric in losses for point in metric["gauge"]["dataPoints"]]
+    assert sum(point["isengard.job_id"] == first.id for point in points) == 30
+    eventually(lambda: "training job" in spans_of(receiver, second), "the job's span")
+    check_trace(second, spans_of(receiver, second))
 
 
-def test_a_job_is_a_trace_from_its_caller_to_its_trainer(
-    bench: Workbench, receiver: OtlpReceiver, exporting: Exporting
-) -> None:
-    receiver.start()
-    bench.start_worker()
-    job, _ = control.submit(
-        bench.settings,
-        bench.store,
-        character_id=bench.character.id,
-        trainer="mock",
-        config={"steps": 40, "step_time_s": 0.05, "sample_every_n_steps": 0, "fail_mode": "exception"},
-        correlation=accept("corr-of-caller", f"00-{TRACE}-{CALLER}-01"),
-    )
-    bench.jobs.append(job.id)
-    environment = Path(f"/proc/{bench.trainer_pid(job)}/environ").read_bytes().split(b"\0")
-    assert f"TRACEPARENT=00-{TRACE}-{trainer_span(job.id, 1)}-01".encode() in environment
-    bench.finish(job)
-    eventually(lambda: "training job" in spans_of(receiver, job), "the job's span")
-    spans = spans_of(receiver, job)
+def outcomes(receiver: OtlpReceiver) -> list[str]:
+    counts = [metric for metric in receiver.taken("metrics") if metric["name"] == "isengard.job.ended"]
+    return [attributes(point)["isengard.outcome"] for each in counts for point in each["sum"]["dataPoints"]]
+
+
+def check_trace(job: Job, spans: dict[str, dict[str, Any]]) -> None:
     root, attempt = spans["training job"], spans["attempt 1"]
     assert hexadecimal(root["parentSpanId"]) == CALLER
     assert hexadecimal(root["spanId"]) == job.traceparent.split("-")[2]
@@ -140,12 +135,6 @@ def test_a_job_is_a_trace_from_its_caller_to_its_trainer(
     assert root["status"]["code"] == attempt["status"]["code"] == "STATUS_CODE_ERROR"
     (told,) = attempt["events"]
     assert "Traceback" in attributes(told)["exception.stacktrace"]
-
-    def ended() -> list[str]:
-        counts = [metric for metric in receiver.taken("metrics") if metric["name"] == "isengard.job.ended"]
-        return [attributes(point)["isengard.outcome"] for each in counts for point in each["sum"]["dataPoints"]]
-
-    assert eventually(ended, "the count of the ended job") == ["failed"]
 
 
 def test_a_line_the_collector_refuses_holds_up_no_other(
@@ -185,12 +174,15 @@ def test_standard_output_gets_every_journal_line_once_across_restarts(bench: Wor
     [({}, "ISENGARD_OTLP_ENDPOINT"), ({"ISENGARD_OTLP_SIGNALS": "smoke"}, "ISENGARD_OTLP_SIGNALS: ")],
 )
 def test_what_cannot_be_exported_is_one_line_and_exit_code_2(
-    settings: dict[str, str], words: str, tmp_path: Path
+    settings: dict[str, str],
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    argv = [sys.executable, "-m", "isengard", "export", "--data-dir", str(tmp_path)]
-    ended = subprocess.run(
-        argv, check=False, env={**os.environ, **settings}, capture_output=True, text=True, timeout=120
-    )
-    assert ended.returncode == 2
-    assert words in ended.stderr
-    assert len(ended.stderr.splitlines()) == 1
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert main(["export", "--data-dir", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert len(said.splitlines()) == 1
