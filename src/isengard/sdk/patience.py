@@ -89,8 +89,12 @@ class PatientSpool:
             spool.write(encode(Report(EventName.LOG, {"suppressed": self._left_out}, message, Level.WARN)))
             self._left_out = 0
 
-    def _turn_away(self) -> None:
+    def turn_away(self) -> None:
         """Go on in the overflow folder, for good."""
+        with self._lock:
+            self._turn_away()
+
+    def _turn_away(self) -> None:
         if self._turned_away:
             return
         try:

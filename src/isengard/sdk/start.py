@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
@@ -123,22 +124,20 @@ def _in_plain_script(
         settings=config,
     )
     paths = settings.paths.job(card.job_id)
-    keeper = Keeper(paths, _leave(card, paths, warn), warn)
-    places = _places(paths, 1)
     spool = PatientSpool(paths.reports, card.job_id, warn)
-    keeper.look(now=True)
-    return Run(card.job_id, Reporter(places, spool, steps), spool, keeper, places, warn)
-
-
-def _leave(card: Card, paths: JobPaths, warn: Callable[[str], None]) -> Path:
-    """Leave the card in the job's folder, or beside the data folder while that cannot be written; raises OSError."""
+    places = _places(paths, 1)
     try:
         paths.make()
-        return card.write(paths.trainer)
+        left = card.write(paths.trainer)
     except OSError as error:
         folder = overflow.make(card.job_id)
         warn(f"{card.data_dir} cannot be written now ({error.strerror}); the run is kept in {folder} until it can")
-        return card.write(folder)
+        left = card.write(folder)
+        places = replace(places, samples=folder, checkpoints=folder)
+        spool.turn_away()
+    keeper = Keeper(paths, left, warn)
+    keeper.look(now=True)
+    return Run(card.job_id, Reporter(places, spool, steps), spool, keeper, places, warn)
 
 
 def _places(paths: JobPaths, attempt: int) -> Places:
