@@ -31,6 +31,10 @@ class RayNode:
         self._running = running
         self.log = log
 
+    @property
+    def has_ended(self) -> bool:
+        return self._running.poll() is not None
+
     def kill(self) -> None:
         """SIGKILL for everything of the node at once, the actors included: as a power cut would."""
         pids = [self._running.pid, *process.descendants(self._running.pid)]
@@ -62,30 +66,34 @@ class RayCluster:
         options = ("--head", f"--port={_PORT}", "--num-cpus=0", "--num-gpus=0", "--include-dashboard=false")
         self._start("head", head, {}, *options, f"--temp-dir={self._temp}")
 
-    def add(self, name: str, host: Host, data_dir: Path, cpus: int = 8) -> None:
-        """Start a node on a host."""
-        options = (f"--address={self.address}", f"--num-cpus={cpus}", "--num-gpus=0")
-        self._start(name, host, {"ISENGARD_HOST_DATA_DIR": str(data_dir)}, *options)
+    def start(self, places: dict[str, tuple[Host, Path]]) -> None:
+        """Start nodes on hosts, each with its data folder, all at the same time."""
+        self._wait("head")
+        for name, (host, data_dir) in places.items():
+            options = (f"--address={self.address}", "--num-cpus=8", "--num-gpus=0")
+            self._start(name, host, {"ISENGARD_HOST_DATA_DIR": str(data_dir)}, *options)
+        for name in places:
+            self._wait(name)
 
     def _start(self, name: str, host: Host, env: dict[str, str], *options: str) -> None:
         log = self._folder / f"ray-{name}.log"
-        argv = host.command(
-            str(_RAY),
-            "start",
-            "--block",
-            f"--node-ip-address={host.address}",
-            "--object-store-memory=100000000",
-            *options,
-        )
+        shared = (f"--node-ip-address={host.address}", "--object-store-memory=100000000")
         with log.open("wb") as output:
             running = subprocess.Popen(
-                argv, env={**os.environ, **self.env, **env}, stdout=output, stderr=output, start_new_session=True
+                host.command(str(_RAY), "start", "--block", *shared, *options),
+                env={**os.environ, **self.env, **env},
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
         self.nodes[name] = RayNode(running, log)
+
+    def _wait(self, name: str) -> None:
+        node = self.nodes[name]
         deadline = time.monotonic() + PATIENCE_S
-        while b"Ray runtime started" not in log.read_bytes():
-            assert running.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
+        while b"Ray runtime started" not in node.log.read_bytes():
+            assert not node.has_ended, node.log.read_text()
+            assert time.monotonic() < deadline, node.log.read_text()
             time.sleep(0.1)
 
     def close(self) -> None:

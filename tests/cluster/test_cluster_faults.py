@@ -21,8 +21,8 @@ from isengard.jobs.models import JobStatus
 from standins.workbench import eventually
 
 ROUNDS = int(os.environ.get("CLUSTER_ROUNDS", "1"))
-JOBS = 20 if ROUNDS > 1 else 8
-CUT_S = 3.0
+JOBS = 20 if ROUNDS > 1 else 6
+CUT_S = 2.0
 """Shorter than the time after which a silent host is given up."""
 
 
@@ -64,14 +64,14 @@ def test_every_component_is_killed_and_every_link_is_cut_in_the_middle_of_many_j
         dice.shuffle(harmless)
         for strike in harmless:
             struck_between(strike, emissions)
-    killed = emissions[: JOBS // 4]
+    killed = emissions[: JOBS // 3]
     for emission in killed:
         site.kill_runner(emission.job)
-    for emission in emissions[JOBS // 4 :]:
+    for emission in emissions[JOBS // 3 :]:
         emission.enough()
     for emission in killed:
         hold(site, emission, JobStatus.FAILED)
-    for emission in emissions[JOBS // 4 :]:
+    for emission in emissions[JOBS // 3 :]:
         hold(site, emission, JobStatus.COMPLETED)
 
 
