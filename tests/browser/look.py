@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -55,3 +56,20 @@ def wait_for_step(page: Page, step: int) -> None:
 def expect_link(page: Page, state: str) -> None:
     """The mark of the open job says whether the page is live."""
     expect(page.get_by_role("dialog").locator("[data-link]")).to_have_attribute("data-link", state)
+
+
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def bring_axe(page: Page) -> None:
+    """Have axe in every document that the page opens from now on; no policy of a document keeps it out."""
+    page.add_init_script(path=AXE)
+
+
+def axe_violations(page: Page, *only: str) -> list[str]:
+    """What axe finds, in words; `only` names single rules. Animations are over before it looks."""
+    page.evaluate("() => Promise.all(document.getAnimations().map((each) => each.finished.catch(() => null)))")
+    wanted = {"type": "rule", "values": list(only)} if only else {"type": "tag", "values": RULES}
+    found = page.evaluate("async (runOnly) => (await axe.run(document, { runOnly })).violations", wanted)
+    return [f"{each['id']}: {node['target']} {node['failureSummary']}" for each in found for node in each["nodes"]]

@@ -19,7 +19,13 @@ def pair(place: Site) -> list[Job]:
     """Two trainings that differ in rank and seed, with samples at the same steps."""
     both = [
         place.bench.submit(
-            steps=40, step_time_s=0.03, sample_every_n_steps=10, checkpoint_every_n_steps=20, sample_prompts=PROMPTS, **own
+            gpus=1,
+            steps=40,
+            start_time_s=1.5,
+            sample_every_n_steps=10,
+            checkpoint_every_n_steps=20,
+            sample_prompts=PROMPTS,
+            **own,
         )
         for own in ({"lora_rank": 4, "seed": 1}, {"lora_rank": 8, "seed": 2})
     ]

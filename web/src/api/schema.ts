@@ -697,7 +697,7 @@ export interface paths {
         };
         /**
          * Figures for Prometheus
-         * @description Jobs by status, requests by route, open streams, the process itself. Bounded in labels.
+         * @description Jobs by status, pace, workers, requests by route, streams, room, the process itself. Bounded in labels.
          */
         get: operations["metrics"];
         put?: never;
@@ -717,7 +717,7 @@ export interface paths {
         };
         /**
          * Can it serve, and what is missing?
-         * @description Tries each dependency: database, data folder, worker, and Redis where it is configured.
+         * @description Tries each dependency: database, data folder, worker; Redis and the store of artifacts where there are such.
          */
         get: operations["ready"];
         put?: never;

@@ -22,7 +22,13 @@ export function SystemTab({ jobId, series, ended }: { jobId: string; series: Job
   const { step, setStep } = useMoment();
   const readReadings = useCallback((hub: LiveHub) => hub.open?.readings ?? 0, []);
   const readings = useLive(readReadings);
-  const groups = useMemo(() => groupsOf(series.keys), [series.keys]);
+  // The series may have been read before the first reading came.
+  const { data: told } = useQuery({
+    ...metricsQuery(jobId, ["loss"], { points: 2 }),
+    queryKey: ["job", jobId, "figures", readings > 0 || ended ? "some" : "none"],
+  });
+  const names = told?.keys ?? series.keys;
+  const groups = useMemo(() => groupsOf(names), [names]);
   const keys = groups.flatMap((group) => group.keys);
   const { data, error, isPending, refetch } = useQuery({
     ...metricsQuery(jobId, keys, { points: POINTS }),

@@ -1,0 +1,96 @@
+"""A server with tokens: logging in, what a viewer and a shared link may see, and how a refusal looks."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from browser.look import axe_violations, bring_axe
+from isengard.core.access.roles import Role
+from isengard.core.access.tokens import TokenFile
+from isengard.jobs.models import Job
+from standins import long_journal
+from standins.site import Opener, Site, Watch, site
+
+TOKEN = secrets.token_urlsafe(24)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server with a token, without a worker."""
+    with site(tmp_path_factory.mktemp("guarded") / "data", worker=None, token=TOKEN) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def ended(guarded: Site) -> Job:
+    job = long_journal.ended_job(guarded.bench.store, total_steps=200, current_step=200)
+    special: dict[int, long_journal.Line] = {
+        1: ("INFO", "job.created", "created", {"trainer": "mock"}),
+        200: ("INFO", "job.completed", "completed", {"attempt": 1, "duration_s": 60}),
+    }
+    long_journal.write(guarded.bench.paths(job), 200, special)
+    return job
+
+
+def log_in(page: Page, token: str) -> None:
+    page.get_by_label("Token").fill(token)
+    page.get_by_role("button", name="Log in").click()
+
+
+def test_a_token_opens_the_page_and_a_share_link_opens_one_job(
+    guarded: Site, ended: Job, page: Page, opened: Opener, watch: Watch
+) -> None:
+    watch.expect("^401 POST .*/login", "status of 401")
+    page.goto(guarded.job_url(ended, "logs"))
+    assert page.url.startswith(f"{guarded.url}/login?next=")
+    log_in(page, "not the token")
+    expect(page.get_by_role("alert")).to_have_text("this token is not valid here")
+    log_in(page, TOKEN)
+    expect(page.get_by_text("200 lines")).to_be_visible()  # where it was going
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("menuitem", name="Share with somebody without a token").click()
+    expect(page.get_by_text("Link copied: it shows this training, read-only")).to_be_visible()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(f"{guarded.url}/share/")
+
+    guest = opened()
+    guest.goto(link)
+    expect(guest).to_have_url(guarded.job_url(ended))
+    expect(guest.locator("[data-outcome]")).to_contain_text("Training completed")
+    expect(guest.get_by_role("img", name=re.compile("Loss over steps"))).to_be_visible()
+    for offered in ("Close the job", "New training like this", "Resume"):
+        expect(guest.get_by_role("button", name=offered)).to_have_count(0)
+    guest.get_by_role("tab", name="Logs").click()
+    expect(guest.get_by_text("200 lines")).to_be_visible()
+
+    page.get_by_role("button", name="Close the job").click()
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("menuitem", name="Log out").click()
+    expect(page.get_by_label("Token")).to_be_visible()
+
+
+def test_a_viewer_is_offered_nothing_that_would_be_refused(guarded: Site, ended: Job, page: Page) -> None:
+    token = TokenFile(guarded.bench.settings.paths).create("eyes", Role.VIEWER)
+    page.goto(guarded.url)
+    log_in(page, token)
+    expect(page.get_by_role("row").filter(has_text="Completed")).to_have_count(1)
+    expect(page.get_by_role("link", name="New training")).to_have_count(0)
+    page.goto(guarded.job_url(ended))
+    page.get_by_role("button", name="More").click()
+    expect(page.get_by_role("menuitem", name="Compare with another")).to_be_visible()
+    expect(page.get_by_role("menuitem", name="Delete this job")).to_have_count(0)
+
+
+def test_the_login_page_is_accessible(guarded: Site, page: Page) -> None:
+    bring_axe(page)
+    page.goto(f"{guarded.url}/login")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        assert axe_violations(page) == []
