@@ -165,6 +165,13 @@ def test_an_address_that_makes_no_sense_is_one_clear_line(url: str, words: str, 
     assert "value@" not in raised.value.detail
 
 
+def test_a_share_that_is_not_mounted_is_not_made(tmp_path: Path, file: Callable[[str, bytes], Path]) -> None:
+    store = open_artifacts(Settings(data_dir=tmp_path, artifacts_url=f"file://{tmp_path}/unmounted"))
+    with pytest.raises(Unreachable, match="is no folder"):
+        store.put(job_key(JOB, "samples", "a.png"), file("a.png", b"a"))
+    assert not (tmp_path / "unmounted").exists()
+
+
 def test_the_data_folder_itself_is_the_store_if_nothing_else_is_set(tmp_path: Path) -> None:
     store = open_artifacts(Settings(data_dir=tmp_path))
     sample = Settings(data_dir=tmp_path).paths.job(JOB).samples / "a.png"

@@ -9,6 +9,7 @@ import os
 import platform
 import resource
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,10 +17,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata, resources
 from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
 
 from isengard import __version__
 from isengard.core.errors import IsengardError
 from isengard.core.settings import Settings
+from isengard.execution.artifacts import delivers, open_artifacts
 from isengard.execution.metrics.gpu import GPUMonitor
 from isengard.jobs.leases import is_dead
 from isengard.jobs.models import JobStatus
@@ -177,19 +180,33 @@ def _gpus(_: Settings) -> Iterator[Check]:
 
 
 def _services(settings: Settings) -> Iterator[Check]:
-    if settings.redis_url is None:
-        return
-    yield _reach("Redis", lambda: _ping_redis(settings.redis_url.get_secret_value() if settings.redis_url else ""))
+    if settings.redis_url is not None:
+        url = settings.redis_url.get_secret_value()
+        yield _reach("Redis", lambda: _ping_redis(url), "redis", "ISENGARD_REDIS_URL")
+    if delivers(settings):
+        store = open_artifacts(settings)
+        yield _reach(f"artifacts in {store.shown}", store.check, "s3", "ISENGARD_ARTIFACTS_URL and the AWS_… variables")
+    if settings.otlp_endpoint is not None:
+        address = urlsplit(settings.otlp_endpoint.get_secret_value())
+        yield _reach("collector", lambda: _knock(address), "otlp", "ISENGARD_OTLP_ENDPOINT")
 
 
-def _reach(name: str, ping: Callable[[], None]) -> Check:
+def _reach(name: str, ping: Callable[[], None], extra: str, setting: str) -> Check:
     try:
         ping()
     except ImportError as error:
-        return Check(name, State.FAIL, f"{error}", "pip install 'isengard[redis]'")
+        return Check(name, State.FAIL, f"{error}", f"pip install 'isengard[{extra}]'")
+    except IsengardError as error:
+        return Check(name, State.FAIL, error.detail, f"check {setting}")
     except Exception as error:  # whatever a client library raises, the person needs its words
-        return Check(name, State.FAIL, f"{type(error).__name__}: {error}", "check ISENGARD_REDIS_URL")
+        return Check(name, State.FAIL, f"{type(error).__name__}: {error}", f"check {setting}")
     return Check(name, State.OK, "answers")
+
+
+def _knock(address: SplitResult) -> None:
+    """Whether anybody listens; what it would say to a record is not asked."""
+    port = address.port or (443 if address.scheme == "https" else 80)
+    socket.create_connection((address.hostname or "", port), timeout=3).close()
 
 
 def _ping_redis(url: str) -> None:

@@ -33,7 +33,7 @@ def health() -> Health:
     responses={503: {"model": Readiness, "description": "The database or the data folder does not work."}},
 )
 def ready(services: ServicesDep, response: Response) -> Readiness:
-    """Tries each dependency: database, data folder, worker, and Redis where it is configured."""
+    """Tries each dependency: database, data folder, worker; Redis and the store of artifacts where there are such."""
     found = services.readiness.run()
     if found.status == "unavailable":
         response.status_code = 503
@@ -44,7 +44,13 @@ def ready(services: ServicesDep, response: Response) -> Readiness:
 def info(services: ServicesDep) -> Info:
     """What this server is, which trainers it has and which parameters they take."""
     settings = services.settings
-    optional = {"redis": settings.redis_url, "postgres": settings.database_url, "token": settings.token}
+    optional = {
+        "redis": settings.redis_url,
+        "postgres": settings.database_url,
+        "token": settings.token,
+        "artifacts": settings.artifacts_url,
+        "otlp": settings.otlp_endpoint,
+    }
     return Info(
         version=__version__,
         mode=settings.mode.value,
@@ -78,7 +84,7 @@ def _limits(services: Services) -> Limits:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus text."}},
 )
 def metrics(services: ServicesDep) -> Response:
-    """Jobs by status, requests by route, open streams, the process itself. Bounded in labels."""
+    """Jobs by status, pace, workers, requests by route, streams, room, the process itself. Bounded in labels."""
     return Response(services.figures.text(), headers={"content-type": CONTENT_TYPE})
 
 

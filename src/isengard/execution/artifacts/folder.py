@@ -61,6 +61,7 @@ class FolderStore:
 
     def put(self, key: str, path: Path) -> Stored:
         """Copy the file to its place, beside it first; nothing happens if it is in its place already."""
+        self.check()
         target = self._path(key)
         with path.open("rb") as source:
             try:
