@@ -11,6 +11,7 @@ from isengard.execution.rates import TokenBucket
 
 BYTES_PER_S = 2 * 1024 * 1024
 BYTES_BURST = 4 * 1024 * 1024
+MAX_WAITING = 2 * 1024 * 1024
 LINE_COST = 200
 """A line or redraw costs as much as so many bytes more: it is looked at by itself."""
 _TAIL = 65_536
@@ -30,9 +31,13 @@ class FloodGate:
         self._tail = b""
         self._missed = (0, 0)
 
-    def admit(self, data: bytes) -> bytes:
-        """What goes on now: `data`, with the end of what was left out before it, or nothing."""
-        if not self._bucket.take(len(data) + LINE_COST * _lines(data)):
+    def admit(self, data: bytes, waiting: int = 0) -> bytes:
+        """What goes on now: `data`, with the end of what was left out before it, or nothing.
+
+        Args:
+            waiting: How many bytes that went through earlier are still to be worked on.
+        """
+        if waiting > MAX_WAITING or not self._bucket.take(len(data) + LINE_COST * _lines(data)):
             self._leave_out(data)
             return b""
         return self._behind_gap(data) if self._left_out else data

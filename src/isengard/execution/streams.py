@@ -12,6 +12,8 @@ import fcntl
 import os
 import pty
 import termios
+import time
+from collections import deque
 from collections.abc import Callable
 
 from isengard.core.redaction import StreamRedactor
@@ -21,7 +23,10 @@ from isengard.execution.folding import LineFolder, Piece
 from isengard.execution.output_lines import OutputLines
 
 _READ_BYTES = 262_144
-_READS_A_TURN = 4
+_TURN_S = 0.005
+"""Read without a pause; a pseudo-terminal gives 4 KiB at a time."""
+_SLICE_BYTES = 16_384
+"""Read at one go, some milliseconds; a pipe that nobody empties makes the trainer wait."""
 _PIPE_BYTES = 1_048_576
 
 Observe = Callable[[str, str], None]
@@ -55,6 +60,8 @@ class StreamReader:
         self._redacting = redacting
         self._folder = LineFolder()
         self._gate = FloodGate()
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
         self._closed = asyncio.Event()
         self._quiet = True
 
@@ -74,23 +81,27 @@ class StreamReader:
                 pass
         if not self._closed.is_set():
             self._end()
-        self._tell(self._redacting.feed(self._gate.rest()) + self._redacting.flush())
+        self._waiting.append(self._gate.rest())
+        while self._waiting:
+            self._tell(self._redacting.feed(self._waiting.popleft()))
+        self._tell(self._redacting.flush())
+        self.lines.skipped(*self._gate.missed())
         for piece in self._folder.end():
             self._hand_on(piece)
         self.lines.idle()
 
     def idle(self) -> None:
         """Call it every now and then: after a quiet while, what waits for more input is told."""
-        if self._quiet:
+        if self._quiet and not self._waiting:
             for piece in self._folder.idle(self._redacting.peek()):
                 self._observe(self.name, piece.text)
             self.lines.idle()
         self._quiet = True
 
     def _readable(self) -> None:
-        for _ in range(_READS_A_TURN):
-            if not self._read_once():
-                return
+        until = time.monotonic() + _TURN_S
+        while self._read_once() and time.monotonic() < until:
+            pass
 
     def _read_once(self) -> bool:
         try:
@@ -108,8 +119,24 @@ class StreamReader:
 
     def _take(self, data: bytes) -> None:
         self._log.show(self.name, data)
-        self._tell(self._redacting.feed(self._gate.admit(data)))
+        admitted = self._gate.admit(data, waiting=self._waiting_bytes)
         self.lines.skipped(*self._gate.missed())
+        if not admitted:
+            return
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._work)
+        self._waiting.extend(admitted[place : place + _SLICE_BYTES] for place in range(0, len(admitted), _SLICE_BYTES))
+        self._waiting_bytes += len(admitted)
+
+    def _work(self) -> None:
+        """Read one slice of what waits, and let the event loop drain the pipe before the next."""
+        if not self._waiting:
+            return
+        data = self._waiting.popleft()
+        self._waiting_bytes -= len(data)
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._work)
+        self._tell(self._redacting.feed(data))
 
     def _tell(self, data: bytes) -> None:
         if not data:
