@@ -67,7 +67,7 @@ def job(far: ApiServer, client: httpx.Client, store: ArtifactStore) -> str:
             journal.append(EventName.TRAINING_SAMPLE, "", {"sample_path": f"step_{step}.png", "step": step})
         journal.append(EventName.TRAINING_CHECKPOINT, "", {"checkpoint_path": "step_50.safetensors", "step": 50})
         journal.append(EventName.JOB_COMPLETED, "", {"output_path": str(lora), "status": "completed"})
-    (visit,) = Tour(data, CARRIER, {made["id"]}).visits()
+    (visit,) = [each for each in Tour(data, CARRIER).visits() if each.job_id == made["id"]]
     while Delivery(data, store).carry(visit):
         pass
     for path in (paths.samples / "step_0.png", paths.checkpoints / "step_50.safetensors", lora):

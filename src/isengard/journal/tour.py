@@ -17,7 +17,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -100,13 +100,11 @@ class Tour:
 
     Args:
         name: The carrier's; its positions are called so.
-        only: The jobs to look at; all if None.
     """
 
-    def __init__(self, data: DataDir, name: str, only: Collection[str] | None = None) -> None:
+    def __init__(self, data: DataDir, name: str) -> None:
         self._data = data
         self._name = name
-        self._only = only
         self._visits: dict[str, Visit] = {}
         self._checked_at = -RECHECK_S
         self._woken_at = 0
@@ -117,11 +115,6 @@ class Tour:
         self._meet()
         everything = self._is_time_for_all()
         return [each for each in self._visits.values() if (everything or not each.position.over) and each.has_news()]
-
-    def is_over(self, job_id: str) -> bool:
-        """Whether the job has ended and all of its journal was carried."""
-        visit = self._visits.get(job_id)
-        return visit is not None and visit.position.over and not visit.has_news()
 
     async def rounds(self) -> AsyncIterator[None]:
         """Yield at once, and then whenever there may be news."""
@@ -161,10 +154,9 @@ class Tour:
 
     def _job_ids(self) -> set[str]:
         try:
-            names = {name for name in os.listdir(self._data.jobs) if not name.startswith(".")}
+            return {name for name in os.listdir(self._data.jobs) if not name.startswith(".")}
         except FileNotFoundError:
             return set()
-        return names if self._only is None else names & set(self._only)
 
     def _is_time_for_all(self) -> bool:
         woken_at = 0

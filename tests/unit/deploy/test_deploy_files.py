@@ -25,7 +25,6 @@ from standins.compose_file import DEPLOY, Missing, compose_file, image_environme
 
 _GIVEN = dict.fromkeys(needed_variables(), "x1")
 _SETTINGS = {f"ISENGARD_{name.upper()}" for name in Settings.model_fields}
-_OF_COMPOSE = {"ISENGARD_TARGET", "ISENGARD_PUBLIC_NAME"}
 
 
 def test_the_compose_file_is_one_and_its_checker_checks() -> None:
@@ -65,7 +64,7 @@ def test_what_the_compose_file_refers_to_exists() -> None:
 
 
 def test_every_setting_that_is_set_anywhere_exists() -> None:
-    known = _SETTINGS | _OF_COMPOSE | {"ISENGARD_LOG_STDOUT"}
+    known = _SETTINGS | {"ISENGARD_LOG_STDOUT"}
     for path in DEPLOY.rglob("*"):
         if path.is_file():
             named = set(re.findall(r"ISENGARD_[A-Z_]*[A-Z](?![A-Z_])", path.read_text()))

@@ -122,14 +122,12 @@ async def test_rounds_come_with_new_jobs_new_lines_and_resumptions(tmp_path: Pat
     await asyncio.sleep(0)
     append(paths, line(2, "job.failed"))
     await asyncio.wait_for(waiting, 120)
-    assert tour.is_over(JOB)
 
     waiting = asyncio.create_task(_next(tour, [JOB]))
     await asyncio.sleep(0)
     append(paths, line(3, "job.resumed"))  # nobody watches a job that is over; whoever resumes it rings the bell
     data.wake.touch()
     await asyncio.wait_for(waiting, 120)
-    assert not tour.is_over(JOB)
 
 
 def append(paths: JobPaths, text: bytes) -> None:
