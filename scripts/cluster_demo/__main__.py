@@ -152,7 +152,6 @@ class Demo:
         """Hold journals, streams and bucket to each other; raises `Failed`."""
         attempts = 0
         for job, watcher in zip(jobs, self.watchers, strict=True):
-            wait_until(lambda watcher=watcher: watcher.over, f"the stream of {job} coming to its end")
             lines = [json.loads(line) for line in self._journal(0, job).splitlines()]
             if self._journal(0, job) != self._journal(1, job):
                 raise Failed(f"the two APIs give different journals of {job}")
@@ -161,6 +160,7 @@ class Demo:
                 raise Failed(f"the journal of {job} has a gap or a repeat")
             if lines[-1]["event"] != "job.completed":
                 raise Failed(f"the journal of {job} ends with {lines[-1]['event']}: {lines[-1]['msg']}")
+            wait_until(lambda: watcher.seen[-1:] == numbers[-1:], f"the stream of {job} coming to its end")  # noqa: B023
             if watcher.seen != numbers:
                 raise Failed(f"the stream of {job} showed {len(watcher.seen)} lines of {len(numbers)}")
             attempts += lines[-1]["fields"]["attempt"]

@@ -11,16 +11,16 @@ import httpx
 class Watcher:
     """Follows one job's stream, in a thread; after an interruption it goes on at the other API behind the last line.
 
+    A stream ends with the job; it begins again behind the last line when the job is tried again, as the page's does.
+
     Attributes:
         seen: Numbers of the lines in the order in which they were shown.
-        over: The stream came to its end.
     """
 
     def __init__(self, urls: list[str], job_id: str) -> None:
         self.job_id = job_id
         self.seen: list[int] = []
         self.events: list[str] = []
-        self.over = False
         self._urls = urls
         self._stop = False
         threading.Thread(target=self._run, name=f"watch-{job_id}", daemon=True).start()
@@ -31,7 +31,7 @@ class Watcher:
 
     def _run(self) -> None:
         turn = 0
-        while not (self.over or self._stop):
+        while not self._stop:
             try:
                 self._follow(self._urls[turn % len(self._urls)])
             except (httpx.HTTPError, OSError):
@@ -42,8 +42,8 @@ class Watcher:
         place = {"after": self.seen[-1]} if self.seen else {"from": "start"}
         timeout = httpx.Timeout(60, connect=10)
         with httpx.stream("GET", f"{url}/api/jobs/{self.job_id}/stream", params=place, timeout=timeout) as answer:
-            if answer.status_code == 204:  # there is nothing behind the last line
-                self.over = True
+            if answer.status_code == 204:  # there is nothing behind the last line for now
+                time.sleep(1)
             frame: dict[str, str] = {}
             for line in answer.iter_lines():
                 if line:

@@ -25,7 +25,7 @@ from weakref import WeakSet
 import orjson
 
 from isengard.events.bus import After, BusEvent, BusUnavailable, JournalLine, LineGap, Subscription
-from isengard.events.redis_address import connect
+from isengard.events.redis_address import close, connect
 from isengard.events.redis_listener import Listener
 from isengard.events.redis_wire import KEEP_S, Keys, Scripts, decode
 
@@ -114,7 +114,7 @@ class RedisEventBus:
         """End all subscriptions and close the connections."""
         for listener in list(self._listeners):
             await listener.aclose()
-        await self._client.aclose()
+        await close(self._client)
 
     async def _call(self, command: Callable[[], Awaitable[Answer]]) -> Answer:
         """Do what may be done twice, and try again if the connection breaks: the server may just have restarted."""

@@ -47,6 +47,14 @@ def connect(url: str) -> Any:
         raise _wrong(str(error)) from error
 
 
+async def close(client: Any) -> None:
+    """Close a client's connections, those to Sentinels included, which redis-py leaves open."""
+    await client.aclose()
+    manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    for sentinel in manager.sentinels if manager is not None else ():
+        await sentinel.aclose()
+
+
 def _manners() -> dict[str, Any]:
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff

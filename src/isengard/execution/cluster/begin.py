@@ -20,7 +20,7 @@ from pathlib import Path
 from isengard.core.errors import Conflict, IsengardError, StartupError
 from isengard.core.settings import Settings, load
 from isengard.events.bus import BusUnavailable
-from isengard.events.redis_address import connect
+from isengard.events.redis_address import close, connect
 from isengard.execution.cluster import outpost, parcel, runs
 from isengard.execution.cluster.mail import SITE, Mail
 from isengard.execution.cluster.parcel import Parcel
@@ -65,7 +65,7 @@ async def _fetch(settings: Settings, url: str, job_id: str, attempt: int) -> Par
         fetcher = Fetcher(mail, SITE, identity, lambda: time.monotonic() < deadline)
         await parcel.unpack(settings, packed, fetcher)
     finally:
-        await client.aclose()
+        await close(client)
     runs.write(settings.paths.job(job_id), packed.run)
     outpost.wake(settings.paths)
     return packed

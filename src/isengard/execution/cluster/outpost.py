@@ -27,7 +27,7 @@ from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings, load
 from isengard.events.bus import BusUnavailable
 from isengard.events.redis import RedisEventBus
-from isengard.events.redis_address import connect
+from isengard.events.redis_address import close, connect
 from isengard.execution.cluster import pieces, runs
 from isengard.execution.cluster.mail import SITE, Letter, Mail
 from isengard.execution.cluster.stay import Stay
@@ -220,7 +220,7 @@ async def _work(settings: Settings, url: str) -> None:
     try:
         await Outpost(settings, client).run()
     finally:
-        await client.aclose()
+        await close(client)
 
 
 if __name__ == "__main__":
