@@ -161,3 +161,34 @@ def flux(folder: Path, guidance: bool = True) -> Path:
         ),
     ).save_pretrained(folder)
     return folder
+
+
+def captioner(folder: Path) -> Path:
+    """A BLIP model of random weights: it says nothing sensible, as quickly as a model can."""
+    import torch
+    from transformers import BertTokenizer, BlipConfig, BlipForConditionalGeneration, BlipImageProcessor, BlipProcessor
+
+    torch.manual_seed(0)
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[DEC]", *(f"word{number}" for number in range(27))]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    text = {
+        "vocab_size": len(words),
+        "hidden_size": 16,
+        "encoder_hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 64,
+        "projection_dim": 16,
+        "bos_token_id": 4,
+        "eos_token_id": 3,
+        "sep_token_id": 3,
+        "pad_token_id": 0,
+    }
+    vision = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision |= {"image_size": EDGE, "patch_size": 16}
+    model = BlipForConditionalGeneration(BlipConfig(text_config=text, vision_config=vision, projection_dim=16))
+    model.save_pretrained(folder)
+    size = {"height": EDGE, "width": EDGE}
+    BlipProcessor(BlipImageProcessor(size=size), BertTokenizer(vocab=vocabulary)).save_pretrained(folder)
+    return folder

@@ -57,6 +57,7 @@ class DatasetReport:
         resized: Images made smaller.
         captions_from_files: Captions that were there.
         captions_from_template: Captions made for images without one.
+        uncaptioned: Those images, by their names in the copy.
         captions_completed: Captions that got the trigger word put in front.
         findings: What else is worth knowing.
     """
@@ -69,6 +70,7 @@ class DatasetReport:
     resized: int = 0
     captions_from_files: int = 0
     captions_from_template: int = 0
+    uncaptioned: list[str] = field(default_factory=list)
     captions_completed: int = 0
     findings: list[Finding] = field(default_factory=list)
 
@@ -168,6 +170,8 @@ class _Preparation:
         stem = self._free_stem(path.stem)
         image.save(self._target / f"{stem}.png", compress_level=1)
         (self._target / f"{stem}{SUFFIX}").write_text(self._caption(sight), encoding="utf-8")
+        if sight.caption is None:
+            self._report.uncaptioned.append(f"{stem}.png")
         self._report.images += 1
         self._report.resized += image.size != (sight.width, sight.height)
         self._buckets[bucket(sight.width, sight.height, self._resolution)] += 1

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from isengard.core.settings import Settings
 from isengard.datasets.limits import Limits
 from isengard.events.models import EventName, Level, TrainingStage
+from isengard.execution.captioning import Captions, caption_images
+from isengard.execution.process import mark
 from isengard.execution.recorder import Recorder
 from isengard.execution.spec import RunSpec
 
@@ -33,7 +35,7 @@ async def prepare_dataset(
         InvalidInput: No image can be trained on.
         StorageError: The disk refused.
     """
-    from isengard.datasets.prepare import Subject, prepare  # noqa: PLC0415 - Pillow, while the job has started already
+    from isengard.datasets.prepare import CAPTION_TEMPLATE, Subject, prepare  # noqa: PLC0415 - Pillow, while the job has started already
 
     if spec.images is None:
         return target
@@ -47,12 +49,29 @@ async def prepare_dataset(
         target,
         int(spec.job.config["resolution"]),
         Limits.of(settings),
+        template=str(spec.job.config.get("caption_template") or CAPTION_TEMPLATE),
         report=teller.tell,
     )
     _conclude(recorder, report)
+    if report.uncaptioned and not stop.is_set():
+        await _caption(spec, target, report, recorder, stop)
     if stop.is_set():
         raise PreparationStopped
     return target
+
+
+async def _caption(spec: RunSpec, target: Path, report: DatasetReport, recorder: Recorder, stop: asyncio.Event) -> None:
+    """Describe the images that have only the template, where there is a model for it."""
+    model = str(spec.job.config.get("caption_model") or "")
+    if not model:
+        recorder.enter(TrainingStage.CAPTIONING, f"{len(report.uncaptioned)} captions made from the trigger word")
+        return
+    await caption_images(_captions(spec, model), target, report.uncaptioned, recorder, stop)
+
+
+def _captions(spec: RunSpec, model: str) -> Captions:
+    run = mark(spec.job.job_id, spec.job.attempt)
+    return Captions(Path(model).expanduser(), spec.job.trigger_word, run)
 
 
 class _Teller:
@@ -87,5 +106,3 @@ class _Teller:
 def _conclude(recorder: Recorder, report: DatasetReport) -> None:
     words = f"{report.images} images, {report.resized} made smaller, {len(report.duplicates)} duplicates left out"
     recorder.log(f"the dataset is ready: {words}", dataset=report.to_dict())
-    if report.captions_from_template:
-        recorder.enter(TrainingStage.CAPTIONING, f"{report.captions_from_template} captions made from the trigger word")

@@ -56,6 +56,18 @@ class TrainingParameters(BaseModel):
         json_schema_extra={"group": "common"},
     )
     seed: int = Field(42, ge=0, le=2**63 - 1, description="Seed of data order, noise and samples.")
+    caption_template: str = Field(
+        "{trigger_word}",
+        max_length=1000,
+        description="Caption of an image that has none; {trigger_word} and {name} are filled in.",
+        json_schema_extra={"group": "advanced"},
+    )
+    caption_model: str = Field(
+        "",
+        max_length=1000,
+        description="Folder of an image-to-text model (transformers) that describes images without a caption.",
+        json_schema_extra={"group": "advanced"},
+    )
     gpus: int = Field(
         1,
         ge=0,

@@ -200,7 +200,8 @@ RULES: tuple[Rule, ...] = (
     ),
     _rule(
         r"(RepositoryNotFoundError|RevisionNotFoundError|EntryNotFoundError|404 Client Error"
-        r"|is not a local folder and is not a valid model identifier)",
+        r"|is not a local folder and is not a valid model identifier"
+        r"|neither a valid local path nor a valid repo id)",
         Cause(
             "missing-weights",
             "The base model was not found",
