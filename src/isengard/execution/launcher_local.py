@@ -32,7 +32,13 @@ from isengard.jobs.models import Character, Job
 from isengard.trainers import jobfile
 from isengard.trainers.base import TrainingJob
 
-_NOT_FOR_TRAINERS = ("ISENGARD_TOKEN", "ISENGARD_DATABASE_URL", "ISENGARD_REDIS_URL", "ISENGARD_ARTIFACTS_URL")
+_NOT_FOR_TRAINERS = (
+    "ISENGARD_TOKEN",
+    "ISENGARD_DATABASE_URL",
+    "ISENGARD_REDIS_URL",
+    "ISENGARD_ARTIFACTS_URL",
+    "ISENGARD_OTLP_ENDPOINT",
+)
 _STORE_CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 """Withheld where they are those of the store of artifacts; a training that needs some of its own is given them."""
 
