@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import quopri
 import random
 
 import pytest
@@ -103,3 +104,20 @@ def test_many_known_values_are_searched_for_at_once() -> None:
     redactor = Redactor(values)
     for value in values:
         assert value not in redactor.text(f"a {value} b")
+
+
+def test_rarer_spellings_of_a_known_value_are_masked_as_well() -> None:
+    value = draw(RNG, ALNUM, 20) + "/4é"
+    redactor = Redactor([value])
+    raw = value.encode()
+    for shown in (
+        value.upper(),
+        value.lower(),
+        "".join(f"&#x{ord(character):x};" for character in value),
+        "".join(f"\\{byte:03o}" for byte in raw),
+        base64.b32encode(raw).decode().rstrip("=")[:-1],
+        quopri.encodestring(raw).decode(),
+    ):
+        assert redactor.text(f"got {shown} back") == f"got {MARK} back"
+    word = Redactor(["Isengard"])
+    assert word.text("isengard") == "isengard", "a plain word is known as it was given"

@@ -159,3 +159,22 @@ def test_an_environment_keeps_its_ordinary_variables() -> None:
         "URL": "redis://:***@h",
         "EMPTY_TOKEN": "",
     }
+
+
+@pytest.mark.parametrize("before", ["WARNING:root:", "worker.py:12:", "note:"])
+@pytest.mark.parametrize("name", ["password", "hub_token", "X-Api-Key"])
+def test_a_name_behind_a_loggers_colon_is_still_a_name(before: str, name: str) -> None:
+    value = draw(RNG, ALNUM, 24)
+    assert value not in REDACTOR.text(f"{before}{name}: {value}")
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:train-x7Ab"
+    assert REDACTOR.text(arn) is arn
+
+
+@pytest.mark.parametrize("before", ["x\\n", "x\\r", "C:\\tmp\\", "x\x1b[1m", "x\x1b[0;31m", "x%20"])
+@pytest.mark.parametrize(
+    ("start", "size"),
+    [("Authorization: Token ", 40), ("Cookie: session=", 32), ("sig=", 44), ("np" + "m_", 36), ("r8" + "_", 37)],
+)
+def test_what_stands_right_before_it_does_not_hide_it(before: str, start: str, size: int) -> None:
+    value = draw(RNG, ALNUM, size - 1) + "7"
+    assert value not in REDACTOR.text(f"{before}{start}{value}")

@@ -235,8 +235,9 @@ def _assigned(text: str, name: _Name, after: re.Match[str]) -> Value | None:
 
 
 def _mapped(text: str, name: _Name, after: re.Match[str]) -> Value | None:
-    """``name: value`` of YAML, JSON, headers and prose; not the last parts of ``arn:…:secret:name``."""
-    if text[name.start - 1 : name.start] == ":":
+    """``name: value`` of YAML, JSON, headers and prose; not the last parts of ``arn:…:secret:name``, but
+    what follows ``WARNING:root:``."""
+    if text[name.start - 1 : name.start] == ":" and text[after.end() : after.end() + 1] not in (" ", "\t"):
         return None
     annotation = _ANNOTATION.match(text, after.end())
     if annotation and not after["quote"]:

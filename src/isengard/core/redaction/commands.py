@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from isengard.core.redaction.names import Sensitivity
-from isengard.core.redaction.rules import Segment
+from isengard.core.redaction.rules import LEFT, Segment
 from isengard.core.redaction.spans import MASK, Span
 from isengard.core.redaction.values import is_harmless, looks_secret
 
@@ -29,7 +29,7 @@ _POSITIONAL = re.compile(
     rf"|authtoken{_SEP}{{1,4}}{_VALUE}"
 )
 _NETRC = re.compile(
-    r"(?<![A-Za-z0-9])login[ \t\r\n]{1,32}\S{1,200}[ \t\r\n]{1,32}"
+    LEFT + r"login[ \t\r\n]{1,32}\S{1,200}[ \t\r\n]{1,32}"
     r"(?:account[ \t]{1,8}\S{1,200}[ \t\r\n]{1,32})?password[ \t\r\n]{1,32}(\S{1,512})"
 )
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from isengard.core.redaction.names import Sensitivity
 from isengard.core.redaction.notation import QUOTE
-from isengard.core.redaction.rules import Segment
+from isengard.core.redaction.rules import LEFT, Segment
 from isengard.core.redaction.spans import MASK, Span
 from isengard.core.redaction.values import is_harmless, looks_secret
 
@@ -21,7 +21,7 @@ _IS = (
     rf"[ \t+]{{0,8}}(?:[bf]?{QUOTE})?(?:[ \t]|%20|\\[ ]){{0,8}}"
 )
 _AUTHORIZATION = re.compile(
-    rf"(?i)(?<![A-Za-z0-9])(?:proxy-|x-)?authorization{_IS}"
+    rf"(?i){LEFT}(?:proxy-|x-)?authorization{_IS}"
     r"(?:(bearer|basic|token|apikey|key|negotiate|ntlm|bot|digest|oauth|hawk|aws4-hmac-sha256|sso-key|splunk|geniekey|jwt)"
     r"(?:[ \t+]|%20|\\[ ]){1,8})?"
 )
@@ -48,7 +48,7 @@ class Authorization:
                 yield Span(value.start(), value.end(), "authorization", MASK, header.start())
 
 
-_COOKIE = re.compile(rf"(?i)(?<![A-Za-z0-9])(?:set-)?cookie2?{_IS}")
+_COOKIE = re.compile(rf"(?i){LEFT}(?:set-)?cookie2?{_IS}")
 _COOKIE_PAIRS = re.compile(r"[A-Za-z0-9_.$!%~^-]{1,128}=[^\r\n\"'`\\\x00-\x08\x0e-\x1f]+")
 
 

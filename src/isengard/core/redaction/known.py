@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import quopri
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
@@ -95,7 +96,8 @@ def _markup_forms(text: str) -> Iterator[str]:
     ):
         yield escaped.replace('"', double).replace("'", single)
     yield html.escape(text).replace("/", "&#x2F;").replace("=", "&#x3D;").replace("`", "&#x60;")
-    yield "".join(f"&#{ord(character)};" for character in text)
+    for number in ("&#{};", "&#x{:x};", "&#x{:X};"):
+        yield "".join(number.format(ord(character)) for character in text)
 
 
 def _shell_forms(text: str) -> Iterator[str]:
@@ -128,12 +130,27 @@ def _hex_forms(raw: bytes) -> Iterator[str]:
             yield joint.join(pairs)
 
 
+def _cases(text: str) -> Iterator[str]:
+    """All large and all small, as hosts, headers and file systems make it; not of what may be a plain word."""
+    if len(text) >= 2 * SHORTEST or any(character.isdigit() for character in text):
+        yield from (text.upper(), text.lower())
+
+
+def _byte_forms(raw: bytes) -> Iterator[str]:
+    r"""``\150\146`` of git and C, quoted-printable of mails, base32."""
+    yield "".join(f"\\{byte:03o}" for byte in raw)
+    yield quopri.encodestring(raw).decode().replace("=\n", "")
+    yield base64.b32encode(raw).decode().rstrip("=")[:-1]
+
+
 def spellings(value: str) -> set[str]:
-    """Every spelling of `value`: clear, URL-, JSON-, XML-, HTML- and shell-escaped, hexadecimal, base64."""
+    """Every spelling of `value`: clear, URL-, JSON-, XML-, HTML- and shell-escaped, hexadecimal, base64 …"""
     raw = value.encode("utf-8", "surrogatepass")
     forms = chain(
         (value, repr(value)[1:-1], repr(raw)[2:-1], ascii(value)[1:-1]),
         (value.replace('"', '""'), value.replace("'", "''")),
+        _cases(value),
+        _byte_forms(raw),
         _percent_forms(value),
         _markup_forms(value),
         _shell_forms(value),

@@ -20,7 +20,7 @@ class Prefilter:
         literals: The literals of each rule, lower case.
 
     Attributes:
-        misses_bytes: Whether no literal stands in some bytes, in any letter case. One call deep, for every line asks it.
+        misses_bytes: Whether no literal stands in some bytes, in any letter case. One call deep: every line asks.
     """
 
     def __init__(self, literals: Sequence[tuple[str, ...]]) -> None:

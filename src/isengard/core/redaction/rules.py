@@ -21,6 +21,13 @@ _BOUNDARY = re.compile(
 )
 
 
+LEFT = (
+    r"(?:(?<![A-Za-z0-9])|(?<=\\[nrtbfve])|(?<=%[0-9A-Fa-f][0-9A-Fa-f])"
+    r"|(?<=\[\dm)|(?<=\[\d\dm)|(?<=;\dm)|(?<=;\d\dm))"
+)
+"""Where a word begins in the text itself: after an escape, a percent code or a colour as well."""
+
+
 def _blank(match: re.Match[str]) -> str:
     return " " * (match.end() - match.start())
 
@@ -77,8 +84,13 @@ class Shape:
 
     def find(self, segment: Segment) -> Iterator[Span]:
         """The matches of the pattern whose body is accepted."""
+        yield from self._matches(segment.shadow)
+        if segment.shadow is not segment.text:  # what looks like an escape may be the end of a path: C:\x\npm_…
+            yield from self._matches(segment.text)
+
+    def _matches(self, text: str) -> Iterator[Span]:
         group = self.pattern.groups
-        for match in self.pattern.finditer(segment.shadow):
+        for match in self.pattern.finditer(text):
             start, end = match.span(group)
             if start < end and (self.accept is None or self.accept(match[group])):
                 yield Span(start, end, self.kind, self.mask, match.start())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from isengard.core.redaction.rules import Segment
+from isengard.core.redaction.rules import LEFT, Segment
 from isengard.core.redaction.spans import MASK, Span
 from isengard.core.redaction.values import looks_secret
 
@@ -63,7 +63,7 @@ class UrlCredentials:
 
 
 _QUERY = re.compile(
-    r"(?i)(?<![A-Za-z0-9])(?:sig|signature|x-amz-signature|x-amz-security-token|x-amz-credential|x-goog-signature"
+    rf"(?i){LEFT}(?:sig|signature|x-amz-signature|x-amz-security-token|x-amz-credential|x-goog-signature"
     r"|x-goog-credential|awsaccesskeyid)=([^\s&\"'<>,;\\]{6,})"
 )
 _KEY_QUERY = re.compile(r"[?&](?:key|auth|code|hash|t|k|apikey|subscription-key)=([^\s&\"'<>#\\]{6,})")
