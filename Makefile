@@ -6,7 +6,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo system web demo cluster-demo test cluster-test faults lint format docs bench pins clean
+.PHONY: help setup setup-demo system web demo cluster-demo test cluster-test faults lint format docs screenshots bench pins clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | sort | column -t -s '|'
@@ -85,6 +85,11 @@ format: setup ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	cd web && npm run format
+
+SHOTS ?= build/screenshots
+
+screenshots: setup system web ## Photograph every page, light and dark, desktop and phone, into SHOTS (build/screenshots)
+	$(BIN)/python scripts/make_screenshots.py $(SHOTS)
 
 bench: setup ## Measure, each claim beside its peers (minutes; wants an idle machine)
 	$(UV) --require-hashes --no-deps -r requirements/bench.txt

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -25,9 +24,9 @@ FAILURES = {
 
 
 @pytest.fixture(scope="module")
-def failed(place: Site) -> Iterator[dict[str, Job]]:
+def failed(place: Site) -> dict[str, Job]:
     """One training of each kind of failure, run beside each other."""
-    yield {mode: place.bench.submit(steps=4, fail_mode=mode, fail_at_step=3) for mode in FAILURES}
+    return {mode: place.bench.submit(steps=4, fail_mode=mode, fail_at_step=3) for mode in FAILURES}
 
 
 @pytest.mark.parametrize("mode", FAILURES)

@@ -81,20 +81,20 @@ function Files({ jobId, title, files }: { jobId: string; title: string; files: A
         <table className="w-full text-left">
           <thead className="label-caps">
             <tr>
-              <th scope="col" className="py-1 pr-4 font-medium">
+              <th scope="col" className="py-1 pr-4 font-medium whitespace-nowrap">
                 {S.artifacts.name}
               </th>
-              <th scope="col" className="pr-4 text-right font-medium">
+              <th scope="col" className="pr-3 text-right font-medium whitespace-nowrap">
                 {S.artifacts.step}
               </th>
-              <th scope="col" className="pr-4 text-right font-medium">
+              <th scope="col" className="pr-3 text-right font-medium whitespace-nowrap">
                 {S.artifacts.size}
               </th>
               <th scope="col" className="pr-4 font-medium max-md:hidden">
                 {S.artifacts.made}
               </th>
               {isCheckpoint && (
-                <th scope="col" className="pr-2 font-medium" title={S.artifacts.keepHint}>
+                <th scope="col" className="pr-2 font-medium whitespace-nowrap" title={S.artifacts.keepHint}>
                   {S.artifacts.keep}
                 </th>
               )}
@@ -109,7 +109,7 @@ function Files({ jobId, title, files }: { jobId: string; title: string; files: A
                 key={`${file.name}:${file.attempt ?? 1}`}
                 className={cn("border-t", step !== null && file.step === step && "bg-signal-soft")}
               >
-                <td className="py-1 pr-4 font-mono text-xs">
+                <td className="py-1 pr-3 font-mono text-xs break-words max-md:text-2xs">
                   {file.name}
                   {(file.attempt ?? 1) > 1 && (
                     <span className="text-ink-3"> · {S.samples.attempt(file.attempt ?? 1)}</span>

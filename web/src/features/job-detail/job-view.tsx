@@ -92,7 +92,7 @@ export function JobView({ job, name, onClose }: { job: Job; name: string; onClos
             </Tabs.Trigger>
           ))}
         </Tabs.List>
-        <Tabs.Content value={tab} tabIndex={-1} className="min-h-0 flex-1 overflow-auto focus:outline-none">
+        <Tabs.Content value={tab} className="min-h-0 flex-1 overflow-auto focus-visible:-outline-offset-2">
           <Suspense fallback={<Loading />}>
             {tab === "overview" && (
               <Overview
