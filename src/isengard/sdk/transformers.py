@@ -60,9 +60,14 @@ class IsengardCallback(TrainerCallback):  # type: ignore[misc]  # transformers i
         **rest: Any,
     ) -> None:
         """Figures of the present step."""
-        if self._run is not None and logs:
-            self._pending = state.global_step
-            self._tell(logs)
+        if self._run is None or not logs:
+            return
+        if "train_runtime" in logs:  # the summary of the whole training, whose loss is a mean
+            self._tell()
+            self._run.note("the training's summary", summary=dict(logs))
+            return
+        self._pending = state.global_step
+        self._tell(logs)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **rest: Any) -> None:
         """A checkpoint is there."""
