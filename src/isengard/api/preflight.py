@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from isengard.api.schemas.characters import DatasetCheck, FindingView
@@ -33,6 +34,7 @@ def preflight_view(services: Services, plan: TrainingPlan) -> Preflight:
         character_id=plan.character_id,
         trainer=plan.trainer,
         config=plan.config,
+        environment={**os.environ, **{name: value.get_secret_value() for name, value in plan.secrets.items()}},
     )
     return Preflight(
         ok=outlook.ok,

@@ -51,7 +51,7 @@ def train(
     parameters = {**_read_config(config), **dict(_parse(item) for item in settings or ())}
     with workplace.existing(data_dir) as place:
         if check:
-            _check(place, character, trainer, parameters, json)
+            _check(place, character, trainer, parameters, secret or (), json)
             return
         job_id = _submit(place, character, trainer, parameters, secret or (), key, priority, json)
         if follow:
@@ -91,11 +91,24 @@ def _submit(
     return job.id
 
 
-def _check(place: Workplace, character: str, trainer: str | None, parameters: dict[str, Any], json: bool) -> None:
+def _check(
+    place: Workplace,
+    character: str,
+    trainer: str | None,
+    parameters: dict[str, Any],
+    secrets: Sequence[str],
+    json: bool,
+) -> None:
     from isengard.diagnostics.preflight import check_plan
 
-    character_id = place.character(character).id
-    outlook = check_plan(place.settings, place.store, character_id=character_id, trainer=trainer, config=parameters)
+    outlook = check_plan(
+        place.settings,
+        place.store,
+        character_id=place.character(character).id,
+        trainer=trainer,
+        config=parameters,
+        environment={**os.environ, **{name: _from_environment(name) for name in secrets}},
+    )
     if json:
         print_json(
             {

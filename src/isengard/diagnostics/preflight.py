@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from isengard.core.errors import IsengardError
 from isengard.core.paths import check_character_id
 from isengard.core.settings import Settings
+from isengard.datasets.captioner import check_folder
 from isengard.datasets.checks import Finding, Severity, check_dataset
 from isengard.datasets.limits import Limits
+from isengard.diagnostics import resources
+from isengard.execution.metrics.gpu import GPUMonitor
 from isengard.jobs.models import Character
 from isengard.jobs.store import Store
 from isengard.trainers import registry
@@ -43,11 +47,14 @@ def check_plan(
     character_id: str,
     trainer: str | None,
     config: Mapping[str, Any],
+    environment: Mapping[str, str] | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> Outlook:
-    """Check everything that queueing the training would check, and the dataset beyond that. Refusals are findings.
+    """Check everything that queueing the training would check, and beyond that its dataset, its base model, and whether
+    GPU memory and disk will do. Refusals are findings.
 
     Args:
+        environment: What the trainer would find there of ``HF_TOKEN`` and ``HF_ENDPOINT``; None to ask no hub.
         report: Called with how many images are done and how many there are.
     """
     outlook = Outlook(trainer or settings.mode.default_trainer)
@@ -62,6 +69,8 @@ def check_plan(
         outlook.findings += _look(settings, character, outlook.config, report)
     except IsengardError as error:
         outlook.findings.append(_refusal("character", error))
+    if outlook.config is not None:
+        outlook.findings += _resources(settings, character_id, outlook.config, environment)
     return outlook
 
 
@@ -78,6 +87,35 @@ def _look(
         resolution=config["resolution"] if config else None,
         report=report,
     )
+
+
+def _resources(
+    settings: Settings, character_id: str, config: Mapping[str, Any], environment: Mapping[str, str] | None
+) -> list[Finding]:
+    uploads = settings.paths.uploads(character_id)
+    size = sum(path.stat().st_size for path in uploads.iterdir() if path.is_file()) if uploads.is_dir() else 0
+    hub = resources.base_model(config, environment) if environment is not None else ()
+    memory = resources.gpu_memory(config, _gpu_memories())
+    return [*hub, *_caption_model(config), *memory, *resources.disk(settings, config, size)]
+
+
+def _caption_model(config: Mapping[str, Any]) -> list[Finding]:
+    folder = config.get("caption_model")
+    try:
+        if folder:
+            check_folder(Path(str(folder)).expanduser())
+    except IsengardError as error:
+        return [_refusal("config", error)]
+    return []
+
+
+def _gpu_memories() -> list[float]:
+    monitor = GPUMonitor()
+    try:
+        gpus, _warning = monitor.read()
+    finally:
+        monitor.close()
+    return [gpu.memory_total_mb for gpu in gpus if gpu.memory_total_mb]
 
 
 def _refusal(code: str, error: IsengardError) -> Finding:

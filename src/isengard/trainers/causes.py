@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from isengard.core.errors import InvalidInput
+from isengard.trainers import out_of_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +103,9 @@ def _without_values(text: str) -> str:
 
 
 def _smaller(cause: Cause, evidence: Evidence, _match: re.Match[str]) -> Cause:
-    """Name the settings that would need less GPU memory, each halved or switched from what the job had."""
+    """Name the settings that would need less GPU memory."""
     config = evidence.config
-    settings: dict[str, Any] = {}
-    if int(config.get("batch_size") or 1) > 1:
-        settings["batch_size"] = max(1, int(config["batch_size"]) // 2)
-    if config.get("gradient_checkpointing") is False:
-        settings["gradient_checkpointing"] = True
-    if config.get("quantize") is False:
-        settings["quantize"] = True
-    if not settings and int(config.get("resolution") or 0) > 512:
-        settings["resolution"] = int(config["resolution"]) // 2 // 64 * 64
-    if not settings and int(config.get("lora_rank") or 0) > 8:
-        settings["lora_rank"] = int(config["lora_rank"]) // 2
+    settings = out_of_memory.smaller(config, "\n".join(evidence.witnesses))
     tries = tuple(f"set {name} to {value} (it was {config.get(name)})" for name, value in settings.items())
     return replace(cause, advice=tries + cause.advice, settings=settings)
 

@@ -2011,6 +2011,16 @@ export interface components {
                 [key: string]: unknown;
             };
             /**
+             * Secrets
+             * @description Given to the trainer's environment only, and masked wherever they would show up.
+             * @example {
+             *       "HF_TOKEN": "…"
+             *     }
+             */
+            secrets?: {
+                [key: string]: string;
+            };
+            /**
              * Trainer
              * @description Name of an installed trainer; the mode's own if left out.
              * @example mock

@@ -37,18 +37,18 @@ class TrainingPlan(Request):
         description="Parameters of the trainer; `/info` has its JSON Schema. What is left out takes its default.",
         examples=[{"steps": 500, "learning_rate": 0.0001, "sample_every_n_steps": 100}],
     )
-
-
-class TrainingRequest(TrainingPlan):
-    """A training to be queued."""
-
-    priority: int = Field(0, ge=-1000, le=1000, description="Higher goes first in the queue.")
     secrets: dict[str, SecretStr] = Field(
         default_factory=dict,
         max_length=32,
         description="Given to the trainer's environment only, and masked wherever they would show up.",
         examples=[{"HF_TOKEN": "…"}],
     )
+
+
+class TrainingRequest(TrainingPlan):
+    """A training to be queued."""
+
+    priority: int = Field(0, ge=-1000, le=1000, description="Higher goes first in the queue.")
 
 
 class GpuView(Answer):

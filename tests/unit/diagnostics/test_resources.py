@@ -1,0 +1,112 @@
+"""What a training will find: its base model on a hub that answers as the real one does, GPU memory, disk."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isengard.core.settings import Settings
+from isengard.datasets.checks import Finding, Severity
+from isengard.diagnostics import resources
+
+TOKEN = "hf_" + "k" * 20
+
+
+class _Hub(BaseHTTPRequestHandler):
+    """Status and error code by model, as the hub gives them for one of its files."""
+
+    def do_HEAD(self) -> None:
+        token = self.headers.get("Authorization")
+        owner, name, rest = self.path.strip("/").split("/", 2)
+        status, code = {
+            "open": (302, ""),
+            "gated": (200, "") if token else (401, "GatedRepo"),
+            "waiting": (403, "GatedRepo"),
+            "private": (401, "RepoNotFound"),
+            "nowhere": (404, "RepoNotFound"),
+            "single": (404, "EntryNotFound") if rest.endswith("model_index.json") else (200, ""),
+            "broken": (503, ""),
+        }[name]
+        assert owner == "people"
+        self.send_response(status)
+        if code:
+            self.send_header("X-Error-Code", code)
+        if status == 302:
+            self.send_header("Location", "https://elsewhere.invalid/file")
+        self.end_headers()
+
+    def log_message(self, *_arguments: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def hub() -> Iterator[dict[str, str]]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Hub) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}"}
+        server.shutdown()
+        thread.join()
+
+
+def codes(found: Iterator[Finding]) -> list[str]:
+    return [finding.code for finding in found]
+
+
+def ask(environment: dict[str, str], model: str) -> list[str]:
+    return codes(resources.base_model({"base_model": f"people/{model}"}, environment))
+
+
+def test_gated_missing_and_refused_are_told_apart(hub: dict[str, str]) -> None:
+    assert ask(hub, "open") == []
+    assert ask(hub, "single") == []
+    assert ask(hub, "gated") == ["base_model_gated"]
+    assert ask({**hub, "HF_TOKEN": TOKEN}, "gated") == []
+    assert ask({**hub, "HF_TOKEN": TOKEN}, "waiting") == ["base_model_gated"]
+    assert ask({**hub, "HF_TOKEN": TOKEN}, "private") == ["base_model_token_refused"]
+    assert ask(hub, "private") == ["base_model_missing"]
+    assert ask(hub, "nowhere") == ["base_model_missing"]
+
+
+def test_a_hub_that_does_not_answer_is_no_reason_to_refuse(hub: dict[str, str]) -> None:
+    for environment in (hub, {"HF_ENDPOINT": "http://127.0.0.1:1"}):
+        [finding] = resources.base_model({"base_model": "people/broken"}, environment)
+        assert (finding.severity, finding.code) == (Severity.WARNING, "base_model_unreachable")
+
+
+def test_folders_and_offline_machines_ask_nobody(tmp_path: Path) -> None:
+    nobody = {"HF_ENDPOINT": "http://127.0.0.1:1"}
+    assert codes(resources.base_model({"base_model": str(tmp_path)}, nobody)) == []
+    assert codes(resources.base_model({"base_model": "demo"}, nobody)) == []
+    assert codes(resources.base_model({"base_model": "people/open"}, {"HF_HUB_OFFLINE": "1"})) == []
+
+
+SDXL = {
+    "base_model": "people/sdxl",
+    "arch": "sdxl",
+    "resolution": 1024,
+    "gradient_checkpointing": False,
+    "batch_size": 2,
+}
+
+
+def test_the_settings_that_would_fit_are_named() -> None:
+    [finding] = resources.gpu_memory(SDXL, [12_282.0, 24_564.0])
+    assert finding.severity is Severity.WARNING
+    assert "it would fit with gradient_checkpointing true" in finding.message
+    assert finding.field == "config.gradient_checkpointing"
+    [roomy] = resources.gpu_memory(SDXL, [81_559.0])
+    assert roomy.severity is Severity.INFO
+    [without] = resources.gpu_memory(SDXL, [])
+    assert "no GPU here" in without.message
+    assert list(resources.gpu_memory({**SDXL, "device": "cpu"}, [])) == []
+
+
+def test_a_disk_without_room_is_an_error(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, watch_disk_free_mb=0)
+    assert codes(resources.disk(settings, {"steps": 10}, 1_000)) == []
+    [finding] = resources.disk(settings, {"steps": 10}, 10**15)
+    assert (finding.severity, finding.code) == (Severity.ERROR, "disk_space")

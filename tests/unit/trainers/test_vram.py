@@ -1,0 +1,91 @@
+"""The estimate of GPU memory: right in its order of magnitude, and honest about what it does not know."""
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isengard.trainers import out_of_memory, vram
+from isengard.trainers.causes import Evidence, diagnose
+from isengard.trainers.model_facts import facts_of
+from standins import tiny_pipelines
+
+GIB = 2**30
+SDXL: dict[str, Any] = {
+    "base_model": "stabilityai/stable-diffusion-xl-base-1.0",
+    "arch": "sdxl",
+    "resolution": 1024,
+    "batch_size": 4,
+    "lora_rank": 32,
+    "optimizer": "adamw",
+    "gradient_checkpointing": False,
+    "quantize": False,
+}
+FLUX = {**SDXL, "base_model": "black-forest-labs/FLUX.1-dev", "arch": "flux", "batch_size": 1}
+
+
+def gb(**config: Any) -> float:
+    found = vram.estimate(config)
+    assert found
+    return found.total / 1e9
+
+
+@pytest.mark.parametrize(
+    ("config", "least", "most"),
+    [
+        ({**SDXL, "batch_size": 1, "gradient_checkpointing": True}, 8, 14),
+        ({**SDXL, "arch": "sd1", "base_model": "x/stable-diffusion-v1-5", "batch_size": 1, "resolution": 512}, 4, 8),
+        ({**FLUX, "gradient_checkpointing": True, "quantize": True, "optimizer": "adamw8bit"}, 18, 26),
+        ({**FLUX, "gradient_checkpointing": True}, 34, 48),
+    ],
+)
+def test_known_trainings_need_about_what_people_report(config: dict[str, Any], least: float, most: float) -> None:
+    assert least < gb(**config) < most
+
+
+def test_every_setting_counts_in_its_direction() -> None:
+    assert gb(**SDXL) > gb(**{**SDXL, "batch_size": 2}) > gb(**{**SDXL, "batch_size": 2, "resolution": 768})
+    assert gb(**SDXL) > gb(**{**SDXL, "gradient_checkpointing": True})
+    assert gb(**SDXL) > gb(**{**SDXL, "optimizer": "adamw8bit"}) > gb(**{**SDXL, "optimizer": "sgd"})
+    assert gb(**SDXL) > gb(**{**SDXL, "lora_rank": 8})
+    assert gb(**SDXL) > gb(**{**SDXL, "quantize": True})
+
+
+def test_what_would_fit_is_found_and_fits() -> None:
+    settings = vram.fitting(SDXL, 24 * GIB)
+    assert settings
+    assert gb(**{**SDXL, **settings}) * 1e9 <= 24 * GIB
+    assert next(iter(settings)) == "gradient_checkpointing", "what costs only time comes first"
+    assert vram.fitting({**SDXL, **settings}, 24 * GIB) == {}
+    assert vram.fitting(FLUX, 4 * GIB) is None
+
+
+def test_a_folder_is_measured_by_its_headers(tmp_path: Path) -> None:
+    folder = tiny_pipelines.stable_diffusion(tmp_path)
+    from diffusers import UNet2DConditionModel
+
+    unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet")
+    facts = facts_of(str(folder), "sdxl")
+    assert facts is not None
+    assert facts.certain
+    assert facts.learner == sum(weight.numel() for weight in unet.parameters())
+    assert facts.others > 0
+    assert facts.lora_per_rank > 0
+
+
+def test_what_is_not_known_is_not_guessed(tmp_path: Path) -> None:
+    assert vram.estimate({"base_model": "somebody/something", "arch": None}) is None
+    assert vram.estimate({}) is None
+    damaged = tmp_path / "model.safetensors"
+    damaged.write_bytes(struct.pack("<Q", 10**9) + b"{")
+    assert vram.estimate({"base_model": str(damaged)}) is None
+    assert vram.fitting({"base_model": "somebody/something"}, 24 * GIB) is None
+
+
+def test_the_diagnosis_of_an_oom_names_settings_that_fit_that_gpu() -> None:
+    error = "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 23.65 GiB."
+    cause = diagnose(Evidence("OutOfMemoryError", error, config=SDXL))
+    assert cause.settings == vram.fitting(SDXL, 23.65 * GIB)
+    assert "set gradient_checkpointing to True (it was False)" in cause.advice
+    assert out_of_memory.smaller({"batch_size": 8}, error) == {"batch_size": 4}
