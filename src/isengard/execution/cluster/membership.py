@@ -51,7 +51,7 @@ async def tending_of(settings: Settings, store: Store, seat: Seat, retry: Retry)
 
 @contextlib.asynccontextmanager
 async def _site(settings: Settings, store: Store, seat: Seat, retry: Retry) -> AsyncIterator[Tending]:
-    from isengard.events.redis_address import close, connect  # noqa: PLC0415 - of an optional extra
+    from isengard.events.redis_address import connect  # noqa: PLC0415 - of an optional extra
     from isengard.execution.cluster.office import Office  # noqa: PLC0415 - only in a cluster
     from isengard.execution.cluster.site_tending import SiteTending  # noqa: PLC0415 - only in a cluster
 
@@ -74,4 +74,3 @@ async def _site(settings: Settings, store: Store, seat: Seat, retry: Retry) -> A
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
-        await close(client)

@@ -75,8 +75,13 @@ class Office:
         finally:
             listening.cancel()
             await asyncio.gather(listening, return_exceptions=True)
-            for followed in self._followed.values():
-                await followed.copy.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """Let go of the copies and of Redis."""
+        for followed in self._followed.values():
+            await followed.copy.close()
+        await self._post.bus.close()
 
     # What the worker asks, from its own thread.
 
@@ -103,7 +108,7 @@ class Office:
         before = time.monotonic()
         while True:
             try:
-                await self._round()
+                await self.round()
             except IsengardError as error:
                 log.warning("%s; trying again", error.detail)
             now = time.monotonic()
@@ -116,7 +121,8 @@ class Office:
                     await self._changed.wait()
             self._changed.clear()
 
-    async def _round(self) -> None:
+    async def round(self) -> None:
+        """Look once which runs there are and what they are to be told."""
         wanted = await asyncio.to_thread(self._wanted)
         for channel in [channel for channel in self._followed if channel not in wanted]:
             await self._followed.pop(channel).copy.close()

@@ -51,6 +51,7 @@ class RunCopy:
 
     Attributes:
         is_over: The run's last line is here and on the disk.
+        last_seq: Number of the last line that is here.
     """
 
     def __init__(self, post: Post, job: Job, run: RemoteRun, heard: Callable[[], None]) -> None:
@@ -61,7 +62,7 @@ class RunCopy:
         self._paths = post.settings.paths.job(run.job_id)
         self._heard = heard
         self._wanted = True
-        self._last_seq = 0
+        self.last_seq = 0
         self._subscription: Subscription | None = None
         self._task = asyncio.create_task(self._keep())
 
@@ -70,7 +71,7 @@ class RunCopy:
         with contextlib.suppress(TimeoutError, BusUnavailable):
             async with asyncio.timeout(_DRAIN_S):
                 newest = await self._post.bus.newest(self.run.channel)
-                while self._last_seq < newest and not self._task.done():  # noqa: ASYNC110 - the bus does not tell
+                while self.last_seq < newest and not self._task.done():  # noqa: ASYNC110 - the bus does not tell
                     await asyncio.sleep(0.05)
         await self.close()
 
@@ -100,7 +101,7 @@ class RunCopy:
         confirming = asyncio.create_task(self._confirm(replica))
         try:
             while self._wanted and not self.is_over:
-                self._last_seq = replica.last_seq
+                self.last_seq = replica.last_seq
                 self._subscription = self._post.bus.subscribe(self.run.channel, after=replica.last_seq)
                 if await self._take_until_gap(replica, self._subscription):
                     log.warning("%s: lines behind %d are asked for again", self.run.channel, replica.last_seq)
@@ -120,7 +121,7 @@ class RunCopy:
                 entry = Entry.parse(event.line)
                 await self._bring_files(entry)
                 replica.take([event.line])
-                self._last_seq = replica.last_seq
+                self.last_seq = replica.last_seq
                 if entry.event in TERMINAL_EVENTS and entry.fields.get("attempt") == self.run.attempt:
                     await asyncio.to_thread(replica.sync)
                     self.is_over = True
