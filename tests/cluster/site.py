@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,28 +32,40 @@ LOST_HOST_S = "8"
 API_PORTS = {"api1": 8000, "api2": 8001}
 
 
-@dataclass
 class Member:
-    """One of the processes of the cluster: how it is started, and that which runs."""
+    """One of the processes of the cluster, started again whenever it ends by itself, as a supervisor would."""
 
-    argv: list[str]
-    env: dict[str, str]
-    log: Path
-    running: subprocess.Popen[bytes] | None = None
+    def __init__(self, argv: list[str], env: dict[str, str], log: Path) -> None:
+        self._argv, self._env, self._log = argv, env, log
+        self._running: subprocess.Popen[bytes] | None = None
+        self._ended = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
 
     def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.running = subprocess.Popen(self.argv, env=self.env, stdout=log, stderr=log)
+        self._start()
+        self._keeper.start()
 
     def kill(self) -> None:
-        assert self.running is not None
-        self.running.kill()
-        self.running.wait()
+        """SIGKILL; it is started again at once."""
+        assert self._running is not None
+        self._running.kill()
 
     def end(self) -> None:
-        if self.running is not None and self.running.poll() is None:
-            self.running.terminate()
-            self.running.wait(PATIENCE_S)
+        self._ended.set()
+        if self._running is not None:
+            self._running.terminate()
+        self._keeper.join(PATIENCE_S)
+
+    def _start(self) -> None:
+        with self._log.open("ab") as log:
+            self._running = subprocess.Popen(self._argv, env=self._env, stdout=log, stderr=log)
+
+    def _keep(self) -> None:
+        while self._running is not None:
+            self._running.wait()
+            if self._ended.is_set():
+                return
+            self._start()
 
 
 @dataclass
@@ -156,15 +169,20 @@ class Cluster:
 
     def journal_at(self, replica: str, job: Job) -> bytes:
         """The journal as one of the API replicas gives it."""
-        url = f"http://{self.net.hosts['site'].address}:{API_PORTS[replica]}/api/jobs/{job.id}/logs"
-        answer = httpx.get(url, headers={"Authorization": f"Bearer {self.token}"}, timeout=PATIENCE_S)
+        return self.ask(f"/api/jobs/{job.id}/logs", replica)
+
+    def ask(self, path: str, replica: str = "api1") -> bytes:
+        """The body of an answer of the API."""
+        url = f"http://{self.net.hosts['site'].address}:{API_PORTS[replica]}{path}"
+        credentials = {"Authorization": f"Bearer {self.token}"}
+        eventually(lambda: _answers(url, credentials), f"{url} answering")  # it may just be starting again
+        answer = httpx.get(url, headers=credentials, timeout=PATIENCE_S)
         assert answer.status_code == 200, answer.text
         return answer.content
 
     def restart(self, name: str) -> None:
         """kill -9, and started again."""
         self.members[name].kill()
-        self.members[name].start()
 
     def cleared(self, job: Job) -> None:
         """Until no host holds anything of the job any more."""
@@ -212,8 +230,8 @@ def cluster(folder: Path, token: str, *hosts: str, with_workers: bool = True, **
             made.close()
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, credentials: dict[str, str] | None = None) -> bool:
     try:
-        return httpx.get(url, timeout=2).status_code == 200
+        return httpx.get(url, headers=credentials, timeout=10).status_code < 500
     except httpx.HTTPError:
         return False

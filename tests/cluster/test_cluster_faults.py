@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from cluster.site import Cluster, Emission, cluster
-from faults.checker import check_end, check_journal
+from faults.checker import check_end, check_journal, whole_journal
+from isengard.execution import control, process
+from isengard.execution.inbox import Command
 from isengard.jobs.models import JobStatus
 from standins.workbench import eventually
 
@@ -94,3 +96,48 @@ def cut(site: Cluster, name: str) -> None:
     site.net.cut(name)
     time.sleep(CUT_S)  # the outage itself is what is tried
     site.net.mend(name)
+
+
+def test_what_a_training_on_a_host_makes_is_at_the_site_when_its_journal_says_so(site: Cluster) -> None:
+    job = site.bench.submit(
+        steps=100_000, step_time_s=0.02, sample_every_n_steps=10, checkpoint_every_n_steps=20, lora_rank=4
+    )
+    paths = site.bench.paths(job)
+    sample = site.bench.wait_for_event(job, "training.sample")[0]
+    assert (paths.samples / sample.fields["sample_path"]).is_file()
+    saved = len(site.bench.wait_for_event(job, "training.checkpoint"))
+    control.request(site.bench.settings, site.bench.store, job.id, Command.SAVE)
+    requested = site.bench.wait_for_event(job, "training.checkpoint", saved + 1)
+    assert all((paths.checkpoints / entry.fields["checkpoint_path"]).is_file() for entry in requested)
+    control.cancel(site.bench.settings, site.bench.store, job.id)
+    assert site.finish(job).status is JobStatus.CANCELLED
+    site.cleared(job)
+
+    resumed = control.resume(site.bench.settings, site.bench.store, job.id)
+    started = site.bench.wait_for_event(resumed, "job.started", 2)[-1]
+    assert started.fields["step"] > 0, "it starts over instead of going on from its checkpoint"
+    control.cancel(site.bench.settings, site.bench.store, job.id)
+    site.finish(job)
+
+    short = site.bench.submit(steps=30, sample_every_n_steps=0)
+    assert site.finish(short).status is JobStatus.COMPLETED
+    assert len(site.ask(f"/api/jobs/{short.id}/artifacts/model")) > 100
+    site.cleared(short)
+
+
+def test_a_host_that_is_cut_off_for_too_long_is_given_up_and_changes_nothing_when_it_is_back(site: Cluster) -> None:
+    emission = site.emit(1_000_000, 0.02)
+    eventually(lambda: emission.acknowledged() > 5, "the trainer emitting")
+    name = site.host_of(emission.job)
+    site.net.cut(name)
+    done = site.finish(emission.job)
+    site.net.mend(name)
+    assert (done.status, done.error_type) == (JobStatus.FAILED, "HostLost")
+    given_up = site.bench.paths(done).journal.read_bytes()
+    lines = whole_journal(site.bench.paths(done).journal)
+    check_end(lines, "failed")
+    emitted = [line["fields"]["emitted"] for line in lines if "emitted" in line["fields"]]
+    assert emitted == list(range(1, len(emitted) + 1))
+    site.cleared(done)
+    eventually(lambda: not process.marked(process.mark(done.id, 1)), "the host ending what was given up")
+    assert site.bench.paths(done).journal.read_bytes() == given_up
