@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,31 @@ def _check_size(path: Path, header: Any, data_start: int) -> None:
     expected = data_start + max(ends, default=0)
     if path.stat().st_size != expected:
         raise ValueError(f"{path.name} has {path.stat().st_size} bytes instead of {expected}")
+
+
+def copy_described(source: Path, target: Path, metadata: Mapping[str, str], named: Mapping[str, str]) -> None:
+    """Like `copy_whole` for a safetensors file, with metadata that its maker left out. The tensors stay as they are.
+
+    Args:
+        metadata: Taken where the file has no such key.
+        named: Taken whatever the file has.
+
+    Raises:
+        ValueError: `source` is no whole safetensors file.
+    """
+    header = read_header(source)
+    own = {str(key): str(value) for key, value in (header.get("__metadata__") or {}).items()}
+    header["__metadata__"] = {**metadata, **own, **named}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".partial-{target.name}")
+    with source.open("rb") as old, partial.open("wb") as new:
+        new.write(struct.pack("<Q", len(text)) + text)
+        (length,) = struct.unpack("<Q", old.read(8))
+        old.seek(8 + length)
+        shutil.copyfileobj(old, new, 1024 * 1024)
+    partial.replace(target)
 
 
 def copy_whole(source: Path, target: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from isengard.events.models import EventName, Level, TrainingProgressEvent, TrainingStage
 from isengard.events.reports import Report
-from isengard.trainers import bar
+from isengard.trainers import bar, lora_metadata
 from isengard.trainers.aitoolkit.config import DATABASE, prompts
 from isengard.trainers.aitoolkit.database import JobTable, LossLog
 from isengard.trainers.aitoolkit.files import OutputFolder
@@ -20,7 +20,6 @@ from isengard.trainers.aitoolkit.steps import StepTeller
 from isengard.trainers.base import Ending, TrainingJob, Verdict
 from isengard.trainers.stages import Phase, StageTracker, bar_phase
 from isengard.trainers.tracebacks import TracebackCollector
-from isengard.trainers.weights import copy_whole
 
 _LINES: tuple[tuple[re.Pattern[str], TrainingStage | None, Phase], ...] = (
     (re.compile(r"Quantizing (.*)"), TrainingStage.INITIALIZING, Phase.QUANTISING),
@@ -193,7 +192,7 @@ class AIToolkitObserver:
         return self._failure(ending)
 
     def _export(self) -> Verdict:
-        copy_whole(self._files.final, self._job.output)
+        lora_metadata.export(self._files.final, self._job)
         return Verdict("completed")
 
     def _empty_success(self) -> Verdict:

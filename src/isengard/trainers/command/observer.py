@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from isengard.events.models import EventName, Level, TrainingProgressEvent, TrainingStage
 from isengard.events.reports import Report
-from isengard.trainers import bar
+from isengard.trainers import bar, lora_metadata
 from isengard.trainers.base import Ending, TrainingJob, Verdict
 from isengard.trainers.command.files import Found, OutputFiles
 from isengard.trainers.command.profile import Profile
@@ -172,7 +172,7 @@ class CommandObserver:
         final = self._files.final()
         if ending.exit_code == 0 and (final is not None or not self._needs_lora) and not ending.stop_requested:
             if final is not None:
-                copy_whole(final, self._job.output)
+                lora_metadata.export(final, self._job)
             return Verdict("completed", leaves_lora=final is not None)
         if ending.stop_requested:
             return Verdict("cancelled")
