@@ -9,8 +9,8 @@ from urllib.parse import quote, urlsplit
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 _STYLE = """
-:root{color-scheme:light dark;--paper:#f6f7f9;--ink:#14181f;--line:#c9d0da;--accent:#1f5fbf;--bad:#a32020}
-@media(prefers-color-scheme:dark){:root{--paper:#0f1318;--ink:#e8ecf2;--line:#3a4452;--accent:#7fb0ff;--bad:#ff9a9a}}
+:root{color-scheme:light dark;--paper:#f6f7f9;--ink:#14181f;--line:#c9d0da;--accent:#0a6f64;--bad:#a32020}
+@media(prefers-color-scheme:dark){:root{--paper:#0f1318;--ink:#e8ecf2;--line:#3a4452;--accent:#56d3c2;--bad:#ff9a9a}}
 body{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--paper);color:var(--ink);
 font:16px/1.5 system-ui,sans-serif}
 form{width:min(24rem,90vw);display:grid;gap:.75rem}h1{font-size:1.25rem;margin:0}
