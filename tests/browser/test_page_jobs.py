@@ -175,3 +175,24 @@ def test_the_list_is_searched_sorted_and_emptied(place: Site, page: Page, pair: 
     expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_the_queue_is_paused_reordered_and_let_go_on(place: Site, page: Page) -> None:
+    place.bench.store.pause_queue("the disk is being changed")
+    first, second = (place.bench.submit(steps=2) for _ in range(2))
+    page.goto(f"{place.url}/?status=active")
+    expect(page.get_by_text("The queue is paused: nothing new is started. the disk is being changed")).to_be_visible()
+    row = page.locator(f"[role=row]:has([href*='{second.id}'])")
+    expect(row).to_contain_text("1 before it")
+    row.get_by_role("link").click()
+    page.get_by_role("button", name="More").click()
+    page.get_by_role("menuitem", name="Start this one next").click()
+    expect(page.get_by_text("It is next in the queue.")).to_be_visible()
+    page.get_by_role("button", name="Close the job").click()
+    expect(row).to_contain_text("next")
+    expect(page.locator(f"[role=row]:has([href*='{first.id}'])")).to_contain_text("1 before it")
+    page.get_by_role("button", name="Let it go on").click()
+    expect(page.get_by_text("The queue is paused")).to_have_count(0)
+    for job in (second, first):
+        assert place.bench.finish(job).status is JobStatus.COMPLETED
+    expect(page.get_by_text("No job matches")).to_be_visible()

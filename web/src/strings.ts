@@ -163,6 +163,16 @@ export const S = {
     cpu: "CPU",
   },
 
+  queue: {
+    pause: "Pause the queue",
+    pauseHint: "Nothing new is started; what runs goes on.",
+    paused: "The queue is paused: nothing new is started.",
+    goOn: "Let it go on",
+    place: (before: number) => (before === 0 ? "next" : `${before} before it`),
+    startNext: "Start this one next",
+    isNext: "It is next in the queue.",
+  },
+
   chart: {
     zoomOut: "Zoom out",
     atStep: (step: string) => `step ${step}`,
@@ -446,6 +456,7 @@ export const S = {
     addSecret: "Add a secret",
     removeSecret: "Remove the secret",
     priority: "Priority",
+    priorityText: "Higher goes first in the queue.",
     check: "Check",
     checking: "Checking…",
     ready: "Ready to start.",

@@ -72,6 +72,12 @@ export const readyQuery = queryOptions({
   staleTime: 15_000,
 });
 
+export const queueQuery = queryOptions({
+  queryKey: ["queue"],
+  queryFn: ({ signal }) => body(api.GET("/api/queue", { signal })),
+  staleTime: Infinity,
+});
+
 export const summaryQuery = (id: string) =>
   queryOptions({
     queryKey: ["job", id, "summary"],

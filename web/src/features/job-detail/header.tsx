@@ -3,6 +3,7 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import {
   Camera,
+  ChevronsUp,
   Columns3,
   CopyPlus,
   Ellipsis,
@@ -26,6 +27,7 @@ import { Menu, MenuItem, MenuSeparator } from "@/components/ui/menu";
 import { ProgressBar, StatusBadge } from "@/components/ui/status";
 import { notify } from "@/components/ui/toast";
 import { canCancel, canDelete, canResume, useJobActions } from "@/features/jobs/actions";
+import { useStartNext } from "@/features/jobs/queue";
 import { copyText } from "@/lib/clipboard";
 import { count, duration, percent } from "@/lib/format";
 import { S } from "@/strings";
@@ -157,6 +159,7 @@ function MoreMenu({ job, onGone }: { job: Job; onGone: () => void }) {
   const { cancelMany, removeMany, resume } = useJobActions();
   const { ask, sample, save } = useRequests(job);
   const shareLink = useShareLink();
+  const startNext = useStartNext();
   const navigate = useNavigate();
   return (
     <Menu
@@ -194,6 +197,11 @@ function MoreMenu({ job, onGone }: { job: Job; onGone: () => void }) {
         </MenuItem>
         <MenuSeparator />
       </div>
+      {mayChange && job.status === "queued" && (
+        <MenuItem onSelect={() => startNext.mutate(job.id)}>
+          <ChevronsUp aria-hidden /> {S.queue.startNext}
+        </MenuItem>
+      )}
       {mayChange && (
         <MenuItem onSelect={() => void navigate({ to: "/new", search: { like: job.id } })}>
           <CopyPlus aria-hidden /> {S.job.like}

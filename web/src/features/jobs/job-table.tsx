@@ -12,6 +12,7 @@ import { age, count, dateTime, DASH, duration, figure, percent, rate, shortId, u
 import { S } from "@/strings";
 import { useJobName } from "./names";
 import type { Direction, Sort } from "./select";
+import { QueuePlace } from "./queue";
 import { Spark } from "./spark";
 
 const ROW_HEIGHT = 61;
@@ -180,6 +181,7 @@ function Row({ job, chosen, onToggle }: { job: Job; chosen: boolean; onToggle: (
       </div>
       <div role="cell" className="min-w-0 max-lg:text-right">
         <StatusBadge status={job.status} />
+        {job.status === "queued" && <QueuePlace job={job} />}
         {isActive && (
           <p className="mt-0.5 truncate text-xs text-ink-3 lg:pl-2.5">{job.phase ?? S.stage[job.stage]}</p>
         )}

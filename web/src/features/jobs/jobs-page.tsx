@@ -18,7 +18,10 @@ import { FirstSteps } from "./first-steps";
 import { JobTable } from "./job-table";
 import { useJobName } from "./names";
 import { filterCounts, selectJobs } from "./select";
+import { PauseButton, PausedNotice } from "./queue";
 import { Toolbar } from "./toolbar";
+
+const NONE: Job[] = [];
 
 export function JobsPage() {
   return isShared ? <Outlet /> : <Jobs />;
@@ -60,6 +63,7 @@ function Jobs() {
   return (
     <>
       <PageHeader title={S.jobs.title}>
+        <PauseButton jobs={jobs ?? NONE} />
         {mayChange && (
           <ButtonLink to="/new" tone="primary">
             <Plus aria-hidden /> {S.jobs.create}
@@ -67,6 +71,7 @@ function Jobs() {
         )}
       </PageHeader>
       {jobs && <NoWorker jobs={jobs} />}
+      <PausedNotice />
       {isPending ? (
         <Loading />
       ) : !jobs ? (

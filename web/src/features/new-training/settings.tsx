@@ -8,7 +8,7 @@ import { useHub } from "@/api/live/react";
 import { imagesQuery, jobsQuery } from "@/api/queries";
 import type { Info, Job, Trainer } from "@/api/types";
 import { Button } from "@/components/ui/button";
-import { Select } from "@/components/ui/field";
+import { Input, Select } from "@/components/ui/field";
 import { Panel } from "@/components/ui/panel";
 import { notifyError } from "@/components/ui/toast";
 import { Findings } from "@/features/characters/dataset/check";
@@ -56,6 +56,7 @@ function TrainerSettings({
 }: SettingsProps & { trainer: Trainer; onTrainer: (name: string) => void }) {
   const fields = useMemo(() => fieldsOf(trainer.parameters), [trainer]);
   const [draft, setDraft] = useState<Draft>(() => draftOf(fields, like?.config ?? {}));
+  const [priority, setPriority] = useState("0");
   const [secrets, setSecrets] = useState<SecretDraft[]>([]);
   const [refused, setRefused] = useState<Record<string, string>>({});
   const { config, errors } = useMemo(() => read(fields, draft), [fields, draft]);
@@ -107,6 +108,18 @@ function TrainerSettings({
         )}
         <SchemaForm fields={fields} draft={draft} errors={shownErrors} onChange={change} />
         <Secrets secrets={secrets} onChange={setSecrets} />
+        <label className="mt-5 flex flex-wrap items-center gap-x-3 gap-y-1 border-t pt-4 font-medium">
+          {S.create.priority}
+          <Input
+            type="number"
+            min={-1000}
+            max={1000}
+            value={priority}
+            onChange={(event) => setPriority(event.target.value)}
+            className="w-24"
+          />
+          <span className="text-xs font-normal text-ink-3">{S.create.priorityText}</span>
+        </label>
       </Panel>
       {general.length > 0 && (
         <Panel title={S.create.check}>
@@ -128,7 +141,13 @@ function TrainerSettings({
           disabled={hint !== null || start.isPending || !trainer.available}
           onClick={() =>
             characterId &&
-            start.mutate({ characterId, trainer: trainer.name, config, secrets: secretsOf(secrets) })
+            start.mutate({
+              characterId,
+              trainer: trainer.name,
+              config,
+              secrets: secretsOf(secrets),
+              priority: Math.trunc(Number(priority)) || 0,
+            })
           }
         >
           <Rocket aria-hidden /> {start.isPending ? S.create.starting : S.create.start}
@@ -224,6 +243,7 @@ interface Start {
   trainer: string;
   config: Record<string, unknown>;
   secrets: Record<string, string>;
+  priority: number;
 }
 
 function useStart(onRefused: (errors: Record<string, string>) => void) {
@@ -233,7 +253,7 @@ function useStart(onRefused: (errors: Record<string, string>) => void) {
   const [keys] = useState(() => new Map<string, string>());
   return useMutation({
     meta: { quiet: true },
-    mutationFn: ({ characterId, trainer, config, secrets }: Start) => {
+    mutationFn: ({ characterId, trainer, config, secrets, priority }: Start) => {
       const plan = JSON.stringify([characterId, trainer, config]);
       const key =
         keys.get(plan) ??
@@ -242,7 +262,7 @@ function useStart(onRefused: (errors: Record<string, string>) => void) {
       return body(
         api.POST("/api/training", {
           params: { header: { "idempotency-key": key } },
-          body: { character_id: characterId, trainer, config, secrets, priority: 0 },
+          body: { character_id: characterId, trainer, config, secrets, priority },
         }),
       );
     },
