@@ -105,6 +105,7 @@ class Recorder:
         self._complete(event, fields)
         self._append(report, event, message, fields, level)
         self._advance(event, fields)
+        self._pause(event, fields)
         if self.vitals is not None:
             self._show(self.vitals, event, fields, level)
 
@@ -163,6 +164,13 @@ class Recorder:
         if event is EventName.TRAINING_STEP:
             self.step = fields.get("step", self.step)
             self.steps_total = fields.get("steps_total", self.steps_total)
+
+    def _pause(self, event: EventName, fields: dict[str, Any]) -> None:
+        """Have the pace know what no step is."""
+        if event is EventName.TRAINING_CHECKPOINT:
+            self.pace.saved()
+        elif event is not EventName.TRAINING_STEP and fields["stage"] == TrainingStage.SAMPLING:
+            self.pace.samples()
 
     def _show(self, vitals: Vitals, event: EventName, fields: dict[str, Any], level: Level) -> None:
         if event is not EventName.TRAINING_STEP or "step" not in fields:

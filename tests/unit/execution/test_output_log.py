@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from isengard.execution.output_log import OutputLog
-from isengard.execution.pace import Pace
 
 
 def test_output_is_kept_as_it_came(tmp_path: Path) -> None:
@@ -39,17 +38,3 @@ def test_a_folder_that_is_gone_silences_it_without_an_error(tmp_path: Path) -> N
     log.close()
 
     assert log.fault == "No such file or directory"
-
-
-def test_pace_is_that_of_the_last_steps_and_the_time_left_includes_pauses() -> None:
-    now = 0.0
-    pace = Pace(lambda: now)
-    assert pace.it_per_s is None
-    for step in range(1, 11):
-        now = step * 0.5 + (10 if step > 5 else 0)  # a long sample after step 5
-        pace.step(step)
-
-    assert pace.eta_s(10) == 0
-    assert pace.eta_s(19) == 14.5
-    pace.step(3)
-    assert pace.it_per_s is None, "a resumed run starts counting anew"
