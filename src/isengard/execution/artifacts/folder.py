@@ -107,6 +107,13 @@ class FolderStore:
         if not self._root.is_dir() or not os.access(self._root, os.W_OK | os.X_OK):
             raise Unreachable(f"the artifact store {self.shown} is no folder that can be written to")
 
+    def is_at(self, key: str, path: Path) -> bool:
+        """Whether `path` is the very file or folder that is kept under `key`, and no copy of it."""
+        try:
+            return os.path.samefile(self._path(key), path)
+        except OSError:
+            return False
+
     def _path(self, key: str) -> Path:
         return self._root / check_key(key)
 

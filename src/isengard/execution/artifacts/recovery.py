@@ -8,6 +8,7 @@ from __future__ import annotations
 from isengard.core.paths import JobPaths
 from isengard.execution import checkpoints
 from isengard.execution.artifacts.delivery import STATES
+from isengard.execution.artifacts.folder import FolderStore
 from isengard.execution.artifacts.store import ArtifactStore, job_key
 from isengard.execution.checkpoints import Start
 
@@ -35,6 +36,11 @@ def bring_newest(paths: JobPaths, store: ArtifactStore) -> Start:
 
 
 def _is_stored(paths: JobPaths, start: Start, store: ArtifactStore) -> bool:
+    """Whether the store has a copy; the damaged file itself, where the store is this folder, is none."""
+    assert start.checkpoint is not None  # noqa: S101 - `named` gives no others
+    own = job_key(paths.job_id, "checkpoints", start.checkpoint.name)
+    if isinstance(store, FolderStore) and store.is_at(own, start.checkpoint):
+        return False
     return any(True for _ in _keys(paths, start, store))
 
 
