@@ -1,16 +1,16 @@
 /** A chart that can be picked from, zoomed and marked. Draws with uPlot, which is loaded with the first chart. */
-import { lazy, Suspense } from "react";
-import { patiently } from "@/lib/patient";
+import { late } from "@/lib/late";
 import type { ChartProps } from "./model";
 
-const Canvas = lazy(() => patiently(() => import("./canvas")));
+const Canvas = late<ChartProps>(() => import("./canvas").then((part) => part.default));
+
+/** Has the drawing half loaded while the figures are still on their way. */
+export const preloadChart = Canvas.preload;
 
 export function Chart(props: ChartProps) {
   return (
     <div className="relative" style={{ minHeight: props.height }}>
-      <Suspense fallback={null}>
-        <Canvas {...props} />
-      </Suspense>
+      <Canvas {...props} />
     </div>
   );
 }

@@ -109,14 +109,14 @@ function ProgressWords({ job }: { job: Job }) {
 
 /** "Sample now" and "save now", where the trainer can. */
 function useRequests(job: Job) {
-  const { data: info } = useQuery(infoQuery);
+  const running = mayChange && job.status === "running";
+  const { data: info } = useQuery({ ...infoQuery, enabled: running });
   const ask = useMutation({
     mutationFn: (kind: "sample" | "save") =>
       body(api.POST("/api/jobs/{job_id}/requests", { params: { path: { job_id: job.id } }, body: { kind } })),
     onSuccess: ({ kind }) => notify(S.job.asked[kind]),
   });
   const can = info?.trainers.find((trainer) => trainer.name === job.trainer)?.capabilities ?? [];
-  const running = mayChange && job.status === "running";
   return {
     ask: ask.mutate,
     sample: running && can.includes("sample_now"),

@@ -1,7 +1,7 @@
 /** The inside of an open job: header, timeline, tabs. */
 import * as Tabs from "@radix-ui/react-tabs";
 import { useQuery } from "@tanstack/react-query";
-import { lazy, memo, Suspense, useCallback, useMemo } from "react";
+import { memo, useCallback, useMemo } from "react";
 import { artifactsQuery } from "@/api/queries";
 import { useLive } from "@/api/live/react";
 import type { LiveHub } from "@/api/live/hub";
@@ -9,9 +9,10 @@ import { isTerminal, type Artifact, type Job } from "@/api/types";
 import { JobRoute, type Tab } from "@/app/routes";
 import { TABS } from "@/app/search";
 import { useShortcuts } from "@/app/shortcuts";
+import { preloadChart } from "@/components/chart/chart";
 import { Loading } from "@/components/ui/states";
 import { cn } from "@/lib/cn";
-import { patiently } from "@/lib/patient";
+import { late } from "@/lib/late";
 import { S } from "@/strings";
 import { useFirstError } from "./first-error";
 import { Header } from "./header";
@@ -21,16 +22,15 @@ import { useSeries } from "./series";
 import { momentsOf, neighbour } from "./timeline/moments";
 import { Timeline } from "./timeline/timeline";
 
-const loadLogs = () => import("./logs/logs-tab").then((m) => ({ default: m.LogsTab }));
-const loadSamples = () => import("./samples/samples-tab").then((m) => ({ default: m.SamplesTab }));
-const loadArtifacts = () => import("./artifacts-tab").then((m) => ({ default: m.ArtifactsTab }));
-const loadSystem = () => import("./system-tab").then((m) => ({ default: m.SystemTab }));
-const loadTrace = () => import("./trace-tab").then((m) => ({ default: m.TraceTab }));
-const Logs = memo(lazy(() => patiently(loadLogs)));
-const Samples = memo(lazy(() => patiently(loadSamples)));
-const Artifacts = memo(lazy(() => patiently(loadArtifacts)));
-const System = memo(lazy(() => patiently(loadSystem)));
-const TraceTab = memo(lazy(() => patiently(loadTrace)));
+const Logs = memo(late(() => import("./logs/logs-tab").then((part) => part.LogsTab), <Loading />));
+const Samples = memo(
+  late(() => import("./samples/samples-tab").then((part) => part.SamplesTab), <Loading />),
+);
+const Artifacts = memo(late(() => import("./artifacts-tab").then((part) => part.ArtifactsTab), <Loading />));
+const System = memo(late(() => import("./system-tab").then((part) => part.SystemTab), <Loading />));
+const TraceTab = memo(late(() => import("./trace-tab").then((part) => part.TraceTab), <Loading />));
+
+preloadChart();
 
 const NO_ARTIFACTS: Artifact[] = [];
 
@@ -93,22 +93,20 @@ export function JobView({ job, name, onClose }: { job: Job; name: string; onClos
           ))}
         </Tabs.List>
         <Tabs.Content value={tab} className="min-h-0 flex-1 overflow-auto focus-visible:-outline-offset-2">
-          <Suspense fallback={<Loading />}>
-            {tab === "overview" && (
-              <Overview
-                job={job}
-                series={series}
-                artifacts={artifacts}
-                isPending={isPending}
-                onFirstError={goToFirstError}
-              />
-            )}
-            {tab === "logs" && <Logs jobId={job.id} />}
-            {tab === "samples" && <Samples job={job.id} ended={ended} />}
-            {tab === "artifacts" && <Artifacts jobId={job.id} />}
-            {tab === "system" && <System jobId={job.id} series={series} ended={ended} />}
-            {tab === "trace" && <TraceTab jobId={job.id} correlationId={job.correlation_id} />}
-          </Suspense>
+          {tab === "overview" && (
+            <Overview
+              job={job}
+              series={series}
+              artifacts={artifacts}
+              isPending={isPending}
+              onFirstError={goToFirstError}
+            />
+          )}
+          {tab === "logs" && <Logs jobId={job.id} />}
+          {tab === "samples" && <Samples job={job.id} ended={ended} />}
+          {tab === "artifacts" && <Artifacts jobId={job.id} />}
+          {tab === "system" && <System jobId={job.id} series={series} ended={ended} />}
+          {tab === "trace" && <TraceTab jobId={job.id} correlationId={job.correlation_id} />}
         </Tabs.Content>
       </Tabs.Root>
     </MomentContext>

@@ -79,7 +79,10 @@ export function useStartNext() {
   return useMutation({
     mutationFn: async (id: string) => {
       const { waiting } = await body(api.GET("/api/queue"));
-      const highest = Math.max(0, ...waiting.filter((each) => each.job_id !== id).map((each) => each.priority));
+      const highest = Math.max(
+        0,
+        ...waiting.filter((each) => each.job_id !== id).map((each) => each.priority),
+      );
       const priority = Math.min(HIGHEST, highest + 1);
       return body(
         api.PATCH("/api/training/{job_id}", { params: { path: { job_id: id } }, body: { priority } }),
