@@ -114,6 +114,8 @@ pins: $(VENV)/.installer ## Compile requirements/*.txt anew (UPGRADE=1 takes new
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra train --extra redis --extra postgres --extra s3 --extra otlp \
 		requirements/run.in requirements/dev.in -c requirements/run.txt \
 		--excludes requirements/excludes.txt -o requirements/dev.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --extra cluster --extra otlp -c requirements/dev.txt \
+		--excludes requirements/excludes.txt -o requirements/cluster.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements/bench.in -c requirements/dev.txt \
 		--excludes requirements/excludes.txt -o requirements/bench.txt
 

@@ -106,7 +106,7 @@ class Supervisor:
         self._api = Child("api", (*door, *place), (listener.fileno(), self._lifeline.read_end), self._note_end)
         self._worker = Child("worker", place, (self._lifeline.read_end,), self._note_end)
         self._children = {child.name: child for child in (self._api, self._worker)}
-        if exports(settings):
+        if exports(settings) and not settings.remote:  # a host's lines are exported where they arrive
             self._children["export"] = Child("export", place, (self._lifeline.read_end,), self._note_end)
 
     def run(self) -> int:

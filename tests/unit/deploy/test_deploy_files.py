@@ -150,7 +150,7 @@ def test_the_pods_of_the_ray_cluster_are_what_kubernetes_takes() -> None:
     groups = [cluster["spec"]["headGroupSpec"], *cluster["spec"]["workerGroupSpecs"]]
     for group in groups:
         _check({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "ray"}, "spec": group["template"]["spec"]})
-    assert cluster["spec"]["headGroupSpec"]["rayStartParams"]["dashboard-host"] == "127.0.0.1"
+    assert cluster["spec"]["headGroupSpec"]["rayStartParams"]["include-dashboard"] == "false"
 
 
 def test_kustomize_renders_what_its_file_lists() -> None:
