@@ -17,24 +17,36 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_pipelines.captioner(tmp_path_factory.mktemp("blip"))
 
 
-def test_a_model_describes_what_has_no_caption_and_tells_each_image(bench: Workbench, model: Path) -> None:
+def test_images_without_a_caption_are_described_by_a_model_or_a_template(
+    bench: Workbench, model: Path, tmp_path: Path
+) -> None:
     uploads = bench.settings.paths.uploads(bench.character.id)
     captions.write(uploads / "pip_0.png", "pipbot at the sea", Limits.of(bench.settings))
     bench.start_worker()
-    job = bench.submit(caption_model=str(model), steps=2)
-    assert bench.finish(job).status is JobStatus.COMPLETED
+    described = bench.submit(caption_model=str(model), steps=2)
+    templated = bench.submit(caption_template="a photo of {trigger_word}, {name}", steps=2)
+    without = bench.submit(caption_model=str(tmp_path))
 
-    told = [entry.fields for entry in bench.of(job, "job.stage") if "caption_of" in entry.fields]
+    assert bench.finish(described).status is JobStatus.COMPLETED
+    told = [entry.fields for entry in bench.of(described, "job.stage") if "caption_of" in entry.fields]
     assert [(fields["stage"], fields["phase"], fields["phase_pct"]) for fields in told] == [
         ("captioning", "captioning images", 50.0),
         ("captioning", "captioning images", 100.0),
     ]
-    dataset = bench.paths(job).dataset
+    dataset = bench.paths(described).dataset
     assert (dataset / "pip_0.txt").read_text() == "pipbot at the sea"
     for name in ("pip_1", "pip_2"):
         words = (dataset / f"{name}.txt").read_text()
         assert words.startswith(f"{bench.character.trigger_word}, ")
         assert "word" in words
+
+    bench.finish(templated)
+    written = (bench.paths(templated).dataset / "pip_1.txt").read_text()
+    assert written == f"a photo of {bench.character.trigger_word}, {bench.character.name}"
+
+    failed = bench.finish(without)
+    assert failed.status is JobStatus.FAILED
+    assert "caption_model" in (failed.error_message or "")
 
 
 def test_a_cancel_ends_the_captioning(bench: Workbench, model: Path) -> None:
@@ -44,18 +56,3 @@ def test_a_cancel_ends_the_captioning(bench: Workbench, model: Path) -> None:
     control.cancel(bench.settings, bench.store, job.id)
     assert bench.finish(job).status is JobStatus.CANCELLED
     assert bench.survivors(job) == []
-
-
-def test_a_folder_without_a_model_says_so(bench: Workbench, tmp_path: Path) -> None:
-    bench.start_worker()
-    failed = bench.finish(bench.submit(caption_model=str(tmp_path)))
-    assert failed.status is JobStatus.FAILED
-    assert "caption_model" in (failed.error_message or "")
-
-
-def test_a_template_says_more_than_the_trigger_word(bench: Workbench) -> None:
-    bench.start_worker()
-    job = bench.submit(caption_template="a photo of {trigger_word}, {name}", steps=2)
-    bench.finish(job)
-    written = (bench.paths(job).dataset / "pip_0.txt").read_text()
-    assert written == f"a photo of {bench.character.trigger_word}, {bench.character.name}"

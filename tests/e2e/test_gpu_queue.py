@@ -70,19 +70,13 @@ def test_a_job_that_wants_more_gpus_than_there_are_says_so(bench: Workbench, dri
     assert given(bench, small) == ["1"]
 
 
-def test_without_a_gpu_every_job_runs_as_it_can(bench: Workbench) -> None:
-    bench.start_worker(ISENGARD_GPUS="none")
-    job = bench.submit(gpus=4)
-    assert bench.finish(job).status is JobStatus.COMPLETED
-    assert bench.of(job, "job.started")[0].fields["gpus"] is None
-
-
-def test_a_paused_queue_starts_nothing_and_priorities_decide_the_order(bench: Workbench) -> None:
+def test_without_gpus_a_paused_queue_starts_nothing_and_priorities_decide_the_order(bench: Workbench) -> None:
     queueing.pause(bench.settings, bench.store, "maintenance")
     bench.start_worker(ISENGARD_GPUS="none")
-    low, high = bench.submit(), bench.submit()
+    low, high = bench.submit(), bench.submit(gpus=4)
     queueing.prioritise(bench.settings, bench.store, high.id, 5)
     assert [job.id for job in bench.store.waiting_jobs()] == [high.id, low.id]
     queueing.resume(bench.settings, bench.store)
     bench.finish(low)
     assert bench.of(high, "job.completed")[0].ts < bench.of(low, "job.started")[0].ts
+    assert bench.of(high, "job.started")[0].fields["gpus"] is None, "every job runs as it can"
