@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from isengard.core.settings import Settings
@@ -32,9 +33,15 @@ _ACCESS: dict[Access, tuple[Severity, str]] = {
 
 
 def base_model(config: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Whether the base model can be had; silent for a folder, which its trainer has looked at."""
+    """Whether the base model can be had: a place on this disk is looked for, the hub is asked for one of its models."""
     model = config.get("base_model")
-    if not isinstance(model, str) or not hub_access.is_hub_model(model):
+    if not isinstance(model, str) or not model:
+        return
+    if model.startswith(("/", "./", "../", "~")) and not Path(model).expanduser().exists():
+        yield Finding(
+            Severity.ERROR, "base_model_missing", f"there is no base model at {model}", field="config.base_model"
+        )
+    if not hub_access.is_hub_model(model):
         return
     address = hub_access.endpoint(environment)
     if address is None:

@@ -81,6 +81,7 @@ def test_folders_and_offline_machines_ask_nobody(tmp_path: Path) -> None:
     nobody = {"HF_ENDPOINT": "http://127.0.0.1:1"}
     assert codes(resources.base_model({"base_model": str(tmp_path)}, nobody)) == []
     assert codes(resources.base_model({"base_model": "demo"}, nobody)) == []
+    assert codes(resources.base_model({"base_model": str(tmp_path / "gone")}, nobody)) == ["base_model_missing"]
     assert codes(resources.base_model({"base_model": "people/open"}, {"HF_HUB_OFFLINE": "1"})) == []
 
 
