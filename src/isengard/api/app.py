@@ -39,6 +39,7 @@ from isengard.datasets.limits import Limits
 from isengard.execution.artifacts import delivers, open_artifacts
 from isengard.jobs.store import open_store
 from isengard.journal import service_log
+from isengard.journal.lag import Lag
 from isengard.journal.readers import JournalReaders
 
 WEB = Path(isengard.__file__).parent / "_web"
@@ -113,6 +114,7 @@ def _open(settings: Settings, figures: Figures) -> Services:
         images=Images(store, settings.paths, limits),
         intake=Intake(store, settings.paths, limits),
         artifacts=artifacts,
+        lags={name: Lag(settings.paths, name) for name in readings.carriers(settings)},
         readiness=ReadinessChecks(settings, store, artifacts),
         gate=_gate(settings),
         audit=AuditTrail(settings.paths, redactor),

@@ -92,6 +92,14 @@ class _Gauges(Collector):
         yield GaugeMetricFamily(
             "isengard_data_folder_free_bytes", "Room on the disk of the data folder.", value=now.free_bytes
         )
+        behind = GaugeMetricFamily(
+            "isengard_carrier_behind_bytes",
+            "Bytes of journals that were not yet stored or exported.",
+            labels=["carrier"],
+        )
+        for carrier, count in now.behind.items():
+            behind.add_metric([carrier], count)
+        yield behind
 
     def describe(self) -> Iterable[Metric]:
         """Nothing, so that registering does not ask the database."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from isengard.datasets.images import Images
 from isengard.datasets.intake import Intake
 from isengard.execution.artifacts import ArtifactStore
 from isengard.jobs.store import Store
+from isengard.journal.lag import Lag
 from isengard.journal.readers import JournalReaders
 
 
@@ -33,6 +35,7 @@ class Services:
 
     Attributes:
         artifacts: The store of artifacts beside the data folder, if there is one.
+        lags: How far those are behind who carry journals elsewhere, by name.
         started_at: When it started, as in the journal.
     """
 
@@ -52,6 +55,7 @@ class Services:
     audit: AuditTrail
     intake: Intake
     artifacts: ArtifactStore | None
+    lags: Mapping[str, Lag]
     readiness: ReadinessChecks
     started_at: str
 

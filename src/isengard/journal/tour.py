@@ -64,6 +64,14 @@ class Visit:
             self._go_back()
         return size > self.position.offset
 
+    def refresh(self) -> int:
+        """Look where the carrier stands by now, if that is another process; returns the bytes behind it."""
+        self.position = self._file.load()
+        try:
+            return max(0, self.paths.journal.stat().st_size - self.position.offset)
+        except OSError:
+            return 0
+
     def read(self, max_bytes: int = 256 * 1024) -> list[Entry]:
         """The next lines behind the position, about so many bytes of them; raises OSError."""
         with JournalCursor(self.paths, self.position.seq) as cursor:
@@ -112,9 +120,13 @@ class Tour:
 
     def visits(self) -> list[Visit]:
         """The journals that have lines behind the carrier's position."""
+        return [each for each in self.candidates() if each.has_news()]
+
+    def candidates(self) -> list[Visit]:
+        """The journals that may have such lines: all that go on, and now and then those that are over."""
         self._meet()
         everything = self._is_time_for_all()
-        return [each for each in self._visits.values() if (everything or not each.position.over) and each.has_news()]
+        return [each for each in self._visits.values() if everything or not each.position.over]
 
     async def rounds(self) -> AsyncIterator[None]:
         """Yield at once, and then whenever there may be news."""

@@ -165,7 +165,7 @@ def test_kustomize_renders_what_its_file_lists() -> None:
 
 
 def test_every_query_of_the_dashboard_asks_for_a_figure_there_is() -> None:
-    figures = Figures(lambda: Readings(dict.fromkeys(JobStatus, 0), 0, 1, 2.5, 10))
+    figures = Figures(lambda: Readings(dict.fromkeys(JobStatus, 0), 0, 1, 2.5, 10, {"otlp-logs": 7}))
     figures.observe("GET", "/health", 200, 0.01)
     exposed = {line.partition("{")[0].partition(" ")[0] for line in figures.text().decode().splitlines()}
     dashboard = json.loads((DEPLOY / "grafana" / "isengard.json").read_text())

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from isengard.core.paths import DataDir, JobPaths
+from isengard.journal.lag import Lag
 from isengard.journal.positions import Position, PositionFile
 from isengard.journal.tour import Tour, Visit
 from standins.journals import JOB, line, new_job, put
@@ -74,6 +75,19 @@ def test_a_journal_that_a_power_cut_shortened_is_gone_on_with(tmp_path: Path) ->
     put(paths, [line(number) for number in range(1, 5)])
     (visit,) = Tour(data, "one").visits()
     assert numbers(visit) == [4]
+
+
+def test_the_lag_of_a_carrier_is_seen_from_another_process(tmp_path: Path) -> None:
+    paths, data = new_job(tmp_path), DataDir(tmp_path)
+    put(paths, [line(1), line(2)])
+    lag = Lag(data, "one")
+    assert lag.bytes_behind() == paths.journal.stat().st_size
+    (visit,) = Tour(data, "one").visits()
+    visit.read()
+    visit.advance(1)
+    assert lag.bytes_behind() == len(line(2)) + 1
+    visit.advance(1)
+    assert lag.bytes_behind() == 0
 
 
 def test_a_position_that_cannot_be_read_is_the_beginning(tmp_path: Path) -> None:
