@@ -19,6 +19,7 @@ from isengard.journal.figures import STEPS, finite
 from isengard.journal.filters import Positions
 from isengard.journal.index import Snapshot
 from isengard.journal.reader import JournalReader
+from isengard.journal.records import MAX_STEP
 from isengard.journal.scan_line import SEQ_KEY, TS_KEY, TS_LENGTH
 
 Floats = npt.NDArray[np.float64]
@@ -83,10 +84,9 @@ def _points(
 ) -> list[Point]:
     rows, values = reader.figure(snapshot, key)
     steps = _steps(reader, snapshot, rows)
-    wanted = steps >= (0 if from_step is None else from_step)
-    if to_step is not None:
-        wanted &= steps <= to_step
-    rows, values, steps = rows[wanted], values[wanted], steps[wanted]
+    if from_step is not None or to_step is not None:
+        wanted = (steps >= (from_step or 0)) & (steps <= (MAX_STEP if to_step is None else to_step))
+        rows, values, steps = rows[wanted], values[wanted], steps[wanted]
     attempts = np.maximum(snapshot.rows.attempt[rows], 1)
     kept = _keep(steps, values, attempts, most)
     return [

@@ -6,10 +6,13 @@ import { useHub, useLive } from "@/api/live/react";
 import type { LiveHub } from "@/api/live/hub";
 import type { JobLive } from "@/api/live/job-live";
 import type { MetricPoint, Metrics } from "@/api/types";
+import { usePaced } from "@/lib/paced";
 
 const POINTS = 2000;
 /** So many live points are drawn as they are; beyond that the server thins them. */
 const REBASE_AT = 2000;
+/** Curves are drawn anew at most this often; figures follow every frame. */
+const REDRAW_MS = 100;
 
 /** One attempt's part of a series. */
 export interface Part {
@@ -39,7 +42,7 @@ export function useSeries(
   const client = useQueryClient();
   const options = metricsQuery(jobId, ["loss", "lr"], { points: POINTS });
   const { data, isPending, error } = useQuery({ ...options, enabled, placeholderData: undefined });
-  const pushed = useLive(readPaint);
+  const pushed = usePaced(useLive(readPaint), REDRAW_MS);
   const live = hub.open?.id === jobId ? hub.open : null;
 
   const base = useMemo(() => (data ? baseOf(data) : EMPTY), [data]);
