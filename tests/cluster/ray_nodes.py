@@ -49,9 +49,13 @@ class RayNode:
 
 
 class RayCluster:
-    """A head without resources of its own, and nodes."""
+    """A head, on which runs are placed as well, and nodes.
 
-    def __init__(self, head: Host, folder: Path) -> None:
+    Args:
+        data_dir: The data folder of the head's runs.
+    """
+
+    def __init__(self, head: Host, folder: Path, data_dir: Path) -> None:
         self.address = f"{head.address}:{_PORT}"
         self._temp = Path(tempfile.mkdtemp(prefix="ir-"))  # short: sockets lie below it
         self._folder = folder
@@ -59,12 +63,13 @@ class RayCluster:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(32),
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_worker_niceness": "0",  # else every other process of the machine comes first
             "RAY_health_check_period_ms": "1000",
             "RAY_health_check_failure_threshold": "3",
         }
         self.nodes: dict[str, RayNode] = {}
-        options = ("--head", f"--port={_PORT}", "--num-cpus=0", "--num-gpus=0", "--include-dashboard=false")
-        self._start("head", head, {}, *options, f"--temp-dir={self._temp}")
+        options = ("--head", f"--port={_PORT}", "--num-cpus=8", "--num-gpus=0", "--include-dashboard=false")
+        self._start("head", head, {"ISENGARD_HOST_DATA_DIR": str(data_dir)}, *options, f"--temp-dir={self._temp}")
 
     def start(self, places: dict[str, tuple[Host, Path]]) -> None:
         """Start nodes on hosts, each with its data folder, all at the same time."""

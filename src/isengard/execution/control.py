@@ -60,7 +60,7 @@ def submit(  # noqa: PLR0913 - one for each thing a request can say, by name onl
         StorageError: The disk or database refused; no job was made.
     """
     name = trainer or settings.mode.default_trainer
-    chosen = registry.load_usable(name, settings)
+    chosen = _trainer(name, settings)
     validated = registry.validate_config(chosen, config or {})
     given = job_secrets.check(secrets or {})
     character = _with_images(store, character_id)
@@ -140,7 +140,7 @@ def resume(
         raise Conflict(f"job {job_id} is {job.status}; only a failed or cancelled job can be resumed", field="status")
     if job.is_attended:
         raise Conflict(f"job {job_id} was started in a terminal or by a script; start it there again", field="trainer")
-    if "resume" not in registry.load_usable(job.trainer, settings).capabilities:
+    if "resume" not in _trainer(job.trainer, settings).capabilities:
         raise Conflict(f"the trainer {job.trainer} cannot resume; start a new job", field="trainer")
     start = recovery.newest(settings.paths.job(job_id), open_artifacts(settings))
     changes: dict[str, Any] = {"attempt": job.attempt + 1, "current_step": start.step, "not_before": not_before}
@@ -191,6 +191,11 @@ def request(
         raise Conflict(f"the trainer {job.trainer} cannot {wanted} on request", field="trainer")
     _tell_runner(settings, job, wanted, correlation)
     return job
+
+
+def _trainer(name: str, settings: Settings) -> Trainer:
+    """The trainer of a job; that it can run is asked here only where trainings run here."""
+    return (registry.load_usable if settings.launcher == "local" else registry.load_allowed)(name, settings)
 
 
 def _with_images(store: Store, character_id: str) -> Character:

@@ -14,7 +14,7 @@ from isengard.core.settings import Settings
 from isengard.trainers.base import Trainer
 from isengard.trainers.parameters import validate_config
 
-__all__ = ["GROUP", "TrainerCard", "available", "load", "load_usable", "names", "validate_config"]
+__all__ = ["GROUP", "TrainerCard", "available", "load", "load_allowed", "load_usable", "names", "validate_config"]
 
 GROUP = "isengard.trainers"
 _SELF_STARTING = {
@@ -65,17 +65,23 @@ def load(name: str) -> Trainer:
     return _instantiate(point)
 
 
-def load_usable(name: str, settings: Settings) -> Trainer:
-    """Like `load`, and it can run here.
-
-    Raises:
-        TrainerUnavailable: It is switched off, or lacks something; the detail says what and how to get it.
-    """
+def load_allowed(name: str, settings: Settings) -> Trainer:
+    """Like `load`, and jobs may use it; raises `TrainerUnavailable` for one that is switched off."""
     trainer = load(name)
     if not settings.allows_trainer(name):
         raise TrainerUnavailable(
             f"the trainer {name} is switched off here; ISENGARD_TRAINERS allows {settings.trainers}", field="trainer"
         )
+    return trainer
+
+
+def load_usable(name: str, settings: Settings) -> Trainer:
+    """Like `load_allowed`, and it can run here.
+
+    Raises:
+        TrainerUnavailable: It is switched off, or lacks something; the detail says what and how to get it.
+    """
+    trainer = load_allowed(name, settings)
     missing = trainer.availability(settings).missing
     if missing:
         raise TrainerUnavailable(f"the trainer {name} cannot run here: {'; '.join(missing)}", field="trainer")
