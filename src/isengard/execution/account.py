@@ -7,6 +7,7 @@ from typing import Any
 
 from isengard.trainers import causes
 from isengard.trainers.base import Verdict
+from isengard.trainers.fingerprint import fingerprint
 
 _LINES = 20
 
@@ -28,6 +29,6 @@ def account(verdict: Verdict, last_lines: Sequence[str], config: Mapping[str, An
             "advice": list(cause.advice),
             "retry": cause.retry,
         },
-        "failure_fingerprint": causes.fingerprint(evidence),
+        "failure_fingerprint": fingerprint(evidence),
     }
     return {name: value for name, value in fields.items() if value}

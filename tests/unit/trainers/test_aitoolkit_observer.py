@@ -82,6 +82,18 @@ def test_every_step_is_told_once_with_the_loss_that_the_log_holds(tmp_path: Path
     assert all(report.fields["steps_total"] == 12 for report in run.of(EventName.TRAINING_STEP))
 
 
+def test_a_version_without_a_log_is_followed_by_its_bar(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    observer = AIToolkitTrainer().observer(run.job)
+    told = []
+    for step in range(8):
+        for n, loss in ((step, 1.0 / (1 + step)), (step + 1, 1.0 / (1 + step))):
+            frame = f"{run.job.job_id}:  10%|█| {n}/12 [00:01<00:02, 1.00it/s, lr: 1.0e-04 loss: {loss:.3e}]"
+            told += [report for report in observer.line("stderr", frame) if report.event is EventName.TRAINING_STEP]
+    assert [report.fields["step"] for report in told] == list(range(8))
+    assert [report.fields["loss"] for report in told] == [float(f"{1 / (1 + n):.3e}") for n in range(8)]
+
+
 def test_samples_carry_step_index_and_prompt_and_are_the_jobs_own(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.follow()

@@ -3,7 +3,8 @@
 import pytest
 
 from isengard.core.errors import InvalidInput
-from isengard.trainers.causes import UNKNOWN, Evidence, cause_by_code, diagnose, fingerprint, rule_codes
+from isengard.trainers.causes import UNKNOWN, Evidence, cause_by_code, diagnose, rule_codes
+from isengard.trainers.fingerprint import fingerprint
 
 STACK = """Traceback (most recent call last):
   File "/opt/trainer/train.py", line {line}, in <module>

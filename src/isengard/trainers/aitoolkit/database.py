@@ -108,6 +108,10 @@ class LossLog:
         self._state = state
         return list(found.values())
 
+    def exists(self) -> bool:
+        """Whether there is a log at all."""
+        return self._path.exists()
+
     def _stat(self) -> tuple[object, ...]:
         parts: list[object] = []
         for name in (self._path, self._path.with_name(f"{self._path.name}-wal")):

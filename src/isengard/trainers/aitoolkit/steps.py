@@ -17,6 +17,8 @@ from isengard.trainers.bar import Frame
 
 _LOSS = "loss/loss"
 _RATE = "learning_rate"
+_LOG_IS_THERE_AFTER = 3
+"""Steps after which a log that is not there will not come: an ai-toolkit without one is followed by its bar."""
 
 
 class StepTeller:
@@ -48,6 +50,8 @@ class StepTeller:
             self._first = frame.n
         elif frame.n > self._first > self._told:
             yield from self._tell(self._first, _printed(self._frames[self._first]))
+        elif frame.n > self._first + _LOG_IS_THERE_AFTER and not self._log.exists():
+            yield from self._unlogged(before=frame.n)
 
     def heard_nan(self) -> None:
         """ai-toolkit said that a loss is not a number; it counts it as 0."""
