@@ -1,5 +1,5 @@
 /** The drawing half of `Chart`: the only module that knows uPlot. */
-import { useEffect, useLayoutEffect, useRef, useState } from "react";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { token, useShownTheme } from "@/app/theme";
@@ -41,7 +41,7 @@ export default function Canvas(props: ChartProps) {
   const latest = useRef<Latest>({ marks, moment, onPick, onZoom });
   const [zoomed, setZoomed] = useState(false);
   const theme = useShownTheme();
-  const data = aligned(lines);
+  const data = useMemo(() => aligned(lines), [lines]);
   const dataRef = useRef(data);
   const linesRef = useRef(lines);
 
