@@ -12,7 +12,10 @@ from starlette.applications import Starlette
 from isengard.api.page import Page
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-INDEX = b'<!doctype html><meta name="csp-nonce" content="__CSP_NONCE__"><div id="root"></div>'
+INDEX = (
+    b'<!doctype html><meta name="csp-nonce" content="__CSP_NONCE__">'
+    b'<meta name="isengard-actor" content="__ACTOR__"><div id="root"></div>'
+)
 
 
 def client_of(folder: Path) -> httpx.AsyncClient:
@@ -45,6 +48,12 @@ async def test_navigations_get_the_page_with_a_fresh_nonce(built: Path) -> None:
         assert "unsafe" not in policy
         nonces.add(nonce)
     assert len(nonces) == 2
+
+
+async def test_the_page_is_told_who_reads_it(built: Path) -> None:
+    async with client_of(built) as client:
+        answer = await client.get("/", headers=BROWSER)
+    assert b'content="{&quot;name&quot;: &quot;local&quot;, &quot;role&quot;: &quot;operator&quot;' in answer.content
 
 
 async def test_hashed_files_are_kept_for_ever_and_others_asked_for_again(built: Path) -> None:
