@@ -24,6 +24,10 @@ _PORT = 6379
 PATIENCE_S = 120.0
 
 
+class SlowStart(Exception):
+    """Ray gives a node thirty seconds to start, whatever else the machine does."""
+
+
 class RayNode:
     """One node: raylet and what belongs to it, all below one process."""
 
@@ -97,6 +101,8 @@ class RayCluster:
         node = self.nodes[name]
         deadline = time.monotonic() + PATIENCE_S
         while b"Ray runtime started" not in node.log.read_bytes():
+            if node.has_ended and b"timed out during startup" in node.log.read_bytes():
+                raise SlowStart(node.log.read_text())
             assert not node.has_ended, node.log.read_text()
             assert time.monotonic() < deadline, node.log.read_text()
             time.sleep(0.1)
@@ -104,4 +110,32 @@ class RayCluster:
     def close(self) -> None:
         for node in reversed(list(self.nodes.values())):
             node.end()
+        for pid in _processes_naming(str(self._temp)):  # of a node that ended by itself
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self._temp, ignore_errors=True)
+
+
+def ray_cluster(head: Host, folder: Path, data_dir: Path, nodes: dict[str, tuple[Host, Path]]) -> RayCluster:
+    """A cluster that is up; on a machine too busy for Ray's own patience it is tried again."""
+    for _ in range(5):
+        made = RayCluster(head, folder, data_dir)
+        try:
+            made.start(nodes)
+        except BaseException as error:
+            made.close()
+            if not isinstance(error, SlowStart):
+                raise
+        else:
+            return made
+    raise AssertionError("Ray did not start within its own thirty seconds, five times")
+
+
+def _processes_naming(path: str) -> list[int]:
+    """The processes with `path`, which is unique to one cluster, on their command lines."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and path.encode() in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+    return found

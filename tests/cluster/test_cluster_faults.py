@@ -11,9 +11,8 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterator
-
-import pytest
+from collections.abc import Callable
+from pathlib import Path
 
 from cluster.site import Cluster, Emission, cluster
 from faults.checker import check_end, check_journal, whole_journal
@@ -28,10 +27,12 @@ CUT_S = 2.0
 """Shorter than the time after which a silent host is given up."""
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("cluster"), secrets.token_hex(16), "gpu1", "gpu2") as made:
-        yield made
+def test_on_several_hosts_nothing_is_missing_twice_or_out_of_order_whatever_breaks(tmp_path: Path) -> None:
+    """One test, for a cluster takes long to start and test runners in parallel would start one each."""
+    with cluster(tmp_path, secrets.token_hex(16), "gpu1", "gpu2") as site:
+        what_a_training_on_a_host_makes_is_at_the_site_when_its_journal_says_so(site)
+        every_component_is_killed_and_every_link_is_cut_in_the_middle_of_many_jobs(site)
+        a_host_that_is_cut_off_for_too_long_is_given_up_and_changes_nothing_when_it_is_back(site)
 
 
 def hold(site: Cluster, emission: Emission, *ways: JobStatus) -> None:
@@ -45,7 +46,7 @@ def hold(site: Cluster, emission: Emission, *ways: JobStatus) -> None:
     site.cleared(done)
 
 
-def test_every_component_is_killed_and_every_link_is_cut_in_the_middle_of_many_jobs(site: Cluster) -> None:
+def every_component_is_killed_and_every_link_is_cut_in_the_middle_of_many_jobs(site: Cluster) -> None:
     dice = random.Random(7)
     emissions = [site.emit(1_000_000, 0.02) for _ in range(JOBS)]
     for emission in emissions:
@@ -98,7 +99,7 @@ def cut(site: Cluster, name: str) -> None:
     site.net.mend(name)
 
 
-def test_what_a_training_on_a_host_makes_is_at_the_site_when_its_journal_says_so(site: Cluster) -> None:
+def what_a_training_on_a_host_makes_is_at_the_site_when_its_journal_says_so(site: Cluster) -> None:
     job = site.bench.submit(
         steps=100_000, step_time_s=0.02, sample_every_n_steps=10, checkpoint_every_n_steps=20, lora_rank=4
     )
@@ -125,7 +126,7 @@ def test_what_a_training_on_a_host_makes_is_at_the_site_when_its_journal_says_so
     site.cleared(short)
 
 
-def test_a_host_that_is_cut_off_for_too_long_is_given_up_and_changes_nothing_when_it_is_back(site: Cluster) -> None:
+def a_host_that_is_cut_off_for_too_long_is_given_up_and_changes_nothing_when_it_is_back(site: Cluster) -> None:
     emission = site.emit(1_000_000, 0.02)
     eventually(lambda: emission.acknowledged() > 5, "the trainer emitting")
     name = site.host_of(emission.job)

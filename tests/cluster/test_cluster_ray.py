@@ -9,12 +9,10 @@ import os
 import secrets
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
-
-from cluster.ray_nodes import RayCluster
+from cluster.ray_nodes import ray_cluster
 from cluster.site import Cluster, Emission, cluster
 from faults.checker import check_end, check_journal, whole_journal
 from isengard.execution import control, process, runner_lock
@@ -22,14 +20,20 @@ from isengard.jobs.models import Job, JobStatus
 from standins.workbench import eventually
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    folder = tmp_path_factory.mktemp("ray")
+def test_ray_places_runs_that_outlive_the_control_plane_and_die_with_their_actor_or_node(tmp_path: Path) -> None:
+    """One test, for a cluster takes long to start and test runners in parallel would start one each."""
+    with ray_site(tmp_path) as site:
+        runs_are_found_again_cancelled_where_they_are_and_leave_nothing_when_their_actor_dies(site)
+        the_jobs_of_a_node_that_dies_go_on_from_their_checkpoint_on_another(site)
+
+
+@contextmanager
+def ray_site(folder: Path) -> Iterator[Cluster]:
     with cluster(folder, secrets.token_hex(16), "head", "node", with_workers=False) as made:
         # The site's worker has to run where a node is: on the head's host.
-        made.ray = ray = RayCluster(made.net.hosts["site"], folder, made.data("head").root)
+        nodes = {"node": (made.net.hosts["node"], made.data("node").root)}
+        made.ray = ray = ray_cluster(made.net.hosts["site"], folder, made.data("head").root, nodes)
         try:
-            ray.start({"node": (made.net.hosts["node"], made.data("node").root)})
             made.start_worker(
                 **ray.env,
                 ISENGARD_LAUNCHER="ray",
@@ -52,7 +56,7 @@ def processes_of(job: Job, attempt: int = 1) -> list[int]:
     return process.marked(process.mark(job.id, attempt))
 
 
-def test_runs_are_found_again_cancelled_where_they_are_and_leave_nothing_when_their_actor_dies(site: Cluster) -> None:
+def runs_are_found_again_cancelled_where_they_are_and_leave_nothing_when_their_actor_dies(site: Cluster) -> None:
     kept, cancelled, orphaned = emissions = [site.emit(1_000_000, 0.02) for _ in range(3)]
     for emission in emissions:
         running_on(site, emission.job)
@@ -81,7 +85,7 @@ def hold(site: Cluster, emission: Emission, status: JobStatus) -> None:
     site.cleared(done)
 
 
-def test_the_jobs_of_a_node_that_dies_go_on_from_their_checkpoint_on_another(site: Cluster) -> None:
+def the_jobs_of_a_node_that_dies_go_on_from_their_checkpoint_on_another(site: Cluster) -> None:
     # A training that loses its host is tried again once; the others above are of a kind that cannot be resumed.
     jobs = [
         site.bench.submit(steps=100_000, step_time_s=0.01, checkpoint_every_n_steps=20, sample_every_n_steps=50)
