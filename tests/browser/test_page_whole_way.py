@@ -113,7 +113,7 @@ def test_a_new_user_gets_from_images_to_a_lora(place: Site, page: Page) -> None:
 
     # Watched to its end; samples come by themselves.
     page.get_by_role("tab", name="Samples").click()
-    expect(page.get_by_role("button", name="Open: mizu in the rain, step 24")).to_be_visible()
+    expect(page.get_by_role("button", name="Open: mizu in the rain, step 24").first).to_be_visible()
     page.get_by_role("tab", name="Overview").click()
     outcome = page.locator("[data-outcome]")
     expect(outcome).to_contain_text("Training completed in")
