@@ -14,7 +14,7 @@ SCROLL = """(table) => new Promise((done) => {
   const look = () => {
     for (const row of table.querySelectorAll('[data-seq]'))
       found.set(Number(row.dataset.seq), row.lastElementChild.textContent);
-    return table.scrollTop + table.clientHeight >= table.scrollHeight - 1;
+    return table.querySelector(`[data-seq][aria-rowindex="${table.getAttribute('aria-rowcount')}"]`) !== null;
   };
   const on = () => {
     const waiting = [...table.querySelectorAll('[role=row]')].some((row) => !row.dataset.seq);
