@@ -25,8 +25,8 @@ a first start needs; the defaults do for one machine.
 | variable | default | what |
 |---|---|---|
 {rows}
-Secrets among them (`ISENGARD_TOKEN` and the addresses of database, Redis, artifacts and collector) are never handed to a
-trainer and never shown: not in logs, not in `/info`, not in a debug bundle.
+Secrets among them (`ISENGARD_TOKEN` and the addresses of database, Redis, artifacts and collector) are never handed to
+a trainer and never shown: not in logs, not in `/info`, not in a debug bundle.
 
 Variables of others that matter: `CUDA_VISIBLE_DEVICES` (which GPUs a training sees), `HF_HOME` and `HF_HUB_OFFLINE`
 (where models lie, and whether the hub may be asked), `TRACEPARENT` and `ISENGARD_CORRELATION_ID` (the story that a
