@@ -35,7 +35,7 @@ def test_a_training_survives_a_reload_and_is_the_same_in_two_tabs(place: Site, p
     page.reload()
     before = step_shown(page)
     wait_for_step(page, before + 5)
-    assert points_in_chart(page) >= before
+    eventually(lambda: points_in_chart(page) >= before, "the chart holding what was before the reload")
     expect(page).to_have_title(re.compile(r"^\d+ % Pip"))
     expect(row).to_contain_text("Completed")
     expect(row).to_contain_text("80 / 80")

@@ -12,6 +12,9 @@ from isengard.trainers.command.files import OutputFiles
 from isengard.trainers.command.observer import CommandObserver
 from isengard.trainers.command.parameters import CommandParameters
 
+_TOLD = {"PYTHONUNBUFFERED": "1", "TQDM_MININTERVAL": "0"}
+"""A bar that is painted at most ten times a second, as tqdm's is by itself, would leave out quick steps."""
+
 
 class CommandTrainer:
     """Trains with a command of the user's own."""
@@ -32,7 +35,7 @@ class CommandTrainer:
         output = _output(job, parameters)
         return Launch(
             argv=tuple(template.fill(parameters.command, template.values(job, output))),
-            env={"PYTHONUNBUFFERED": "1"} | parameters.env,
+            env=_TOLD | parameters.env,
             cwd=Path(parameters.cwd).expanduser() if parameters.cwd else None,
             terminal=parameters.terminal,
         )
