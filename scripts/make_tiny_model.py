@@ -2,7 +2,7 @@
 
     python scripts/make_tiny_model.py [--work FOLDER] [--output FOLDER]
 
-About half an hour on two CPU cores. Interrupt it as you like: the work folder keeps the state, and the same command
+About an hour on two CPU cores. Interrupt it as you like: the work folder keeps the state, and the same command
 goes on. Everything follows from two seeds, up to the last bits, which differ between processors and torch versions.
 """
 
@@ -20,7 +20,7 @@ from tiny_model import autoencoder, card, denoiser, language
 
 SEED = 7
 SCENES_SEED = 11
-SCENES = 12_000
+SCENES = 30_000
 OUTPUT = Path(__file__).parent.parent / "src/isengard/demo/tiny_model"
 LIMIT = 6_000_000
 
@@ -67,9 +67,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("build/tiny-model"))
     parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(2)
+    torch.set_num_threads(arguments.threads)
     save(train(arguments.work), arguments.output)
 
 

@@ -15,7 +15,7 @@ from tiny_model.scenes import SIZE, clutter, pixels, scene
 
 LATENT_CHANNELS = 8
 BATCH = 16
-CYCLES = ((1300, 2e-3),)
+CYCLES = ((9000, 2e-3),)
 """Steps and peak learning rate of each one-cycle."""
 KL_WEIGHT = 1e-5
 FIRST_LOGVAR = -6.0

@@ -18,7 +18,7 @@ from tiny_model.progress import Keeper
 from tiny_model.scenes import pixels, scene
 
 BATCH = 32
-CYCLE = (1500, 2e-3)
+CYCLE = (3000, 2e-3)
 """Steps and peak learning rate of the one-cycle."""
 CAPTION_DROPOUT = 0.1
 EMA_DECAY = 0.998
