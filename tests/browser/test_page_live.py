@@ -77,7 +77,7 @@ def test_samples_and_checkpoints_come_when_asked_for(place: Site, page: Page) ->
     page.get_by_role("button", name="Save now").click()
     saved = page.get_by_role("row").filter(has_text=re.compile(r"step_\d+\.safetensors"))
     expect(saved).to_have_count(1)
-    saved.get_by_role("checkbox").check()
+    saved.get_by_role("checkbox").click()
     expect(saved.get_by_role("checkbox")).to_be_checked()
     eventually(lambda: keeping.kept(place.bench.paths(job)), "the checkpoint being kept")
 
