@@ -156,7 +156,6 @@ def hostile(redactor: Redactor) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=20_000)
-    parser.add_argument("--peer-lines", type=int, default=500, help="of these, for peers that are slow")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     rng = random.Random(1)
