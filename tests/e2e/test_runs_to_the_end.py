@@ -43,7 +43,7 @@ def test_a_training_leaves_samples_checkpoints_a_lora_and_its_whole_story(bench:
     assert list(dict.fromkeys(stages)) == ["preparing_dataset", "captioning", "initializing", "training", "exporting"]
     steps = bench.of(job, "training.step")
     assert "eta_seconds" not in steps[0].fields
-    assert steps[-1].fields["eta_seconds"] == 0
+    assert 0 <= steps[-1].fields["eta_seconds"] < 60  # what is left is the last sample and save
     assert all(entry.fields["it_per_s"] > 0 for entry in steps[2:])
     assert [entry.fields["progress_pct"] for entry in steps[::3]] == [round(10 / 3 * (1 + 3 * n), 2) for n in range(10)]
     assert {entry.correlation_id for entry in bench.entries(job)} == {"corr-story-1"}
