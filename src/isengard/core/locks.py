@@ -1,10 +1,29 @@
-"""Whether somebody holds a file's lock. The kernel frees it however its holder dies, so no process id is trusted."""
+"""Files that are locked for as long as somebody lives. The kernel frees a lock however its holder dies, so no process
+id is trusted. A lock belongs to the open file: a child that inherits the descriptor holds it too.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
 from pathlib import Path
+
+
+def take(path: Path) -> int | None:
+    """The open file, locked exclusively, or None while somebody else holds it. Raises OSError."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def sign(descriptor: int, holder: str) -> None:
+    """Write who holds it into the file that `take` gave, for people. Raises OSError."""
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, holder.encode(), 0)
 
 
 def is_held(path: Path) -> bool:

@@ -7,7 +7,6 @@ training sees its GPUs through ``CUDA_VISIBLE_DEVICES``, numbered as the driver 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import orjson
 
+from isengard.core import locks
 from isengard.core.errors import StartupError
 from isengard.core.paths import DataDir
 from isengard.core.settings import Settings
@@ -76,7 +76,7 @@ class GpuPool:
 
     def free(self) -> int:
         """How many could be taken now."""
-        return sum(not _is_held(self._lock(name)) for name in self.names)
+        return sum(not locks.is_held(self._lock(name)) for name in self.names)
 
     @contextmanager
     def take(self, count: int, job_id: str) -> Iterator[Share | None]:
@@ -142,33 +142,14 @@ def _lock_file(folder: Path, name: str) -> Path:
 
 def _take(path: Path, job_id: str) -> int | None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, job_id.encode(), 0)
+    descriptor = locks.take(path)
+    if descriptor is not None:
+        locks.sign(descriptor, job_id)
     return descriptor
 
 
-def _is_held(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
 def _holder(path: Path) -> str | None:
-    if not _is_held(path):
+    if not locks.is_held(path):
         return None
     try:
         return path.read_text("ascii").strip() or None

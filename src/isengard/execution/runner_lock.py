@@ -6,7 +6,6 @@ nobody holds it, and the kernel frees it however the runner dies. Never trusts a
 
 from __future__ import annotations
 
-import fcntl
 import os
 
 from isengard.core import locks
@@ -15,19 +14,12 @@ from isengard.core.paths import JobPaths
 
 def take(paths: JobPaths) -> int | None:
     """The open, locked file, or None while a runner lives; raises OSError where the disk refuses."""
-    descriptor = os.open(paths.runner_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
+    return locks.take(paths.runner_lock)
 
 
 def sign(descriptor: int) -> None:
     """Write this process's id into the file, for people."""
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    locks.sign(descriptor, f"{os.getpid()}\n")
 
 
 def is_held(paths: JobPaths) -> bool:

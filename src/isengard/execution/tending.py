@@ -152,15 +152,20 @@ class Tending:
         if not held.paths.root.exists():
             self._mourn(held)
             return
+        if self._buried(held):
+            held.catch_up()
+            self._finish(held)
+
+    def _buried(self, held: Held) -> bool:
+        """Write the end of a runner that could not; False while somebody else writes it, which the next turn reads."""
         death = self._death(held)
         log.warning("job %s: %s", held.job.id, death.words)
         try:
             bury(self.settings, held.job, death)
         except JournalLocked:
             self.seat.clear_the_way()  # or else a worker that sleeps with the lock would keep it for ever
-            return  # somebody else is writing the end; it is read in the next turn
-        held.catch_up()
-        self._finish(held)
+            return False
+        return True
 
     def _lost_attended(self, held: Held) -> bool:
         """Whether that was all there is to do for one that its maker started: nobody else may start it."""

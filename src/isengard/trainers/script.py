@@ -5,16 +5,14 @@ No job can ask for it: the script makes its own job (`docs/sdk.md`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from pydantic import Field
 
 from isengard.core.settings import Settings
-from isengard.events.reports import Report
 from isengard.trainers import jobfile
 from isengard.trainers.base import Attach, Availability, Ending, TrainingJob, TrainingParameters, Verdict
-from isengard.trainers.host import EXIT_STOPPED
+from isengard.trainers.host import EXIT_STOPPED, HostObserver
 
 ATTACHED = "attached.json"
 """The file in the job's ``trainer/`` that names the process to follow."""
@@ -49,23 +47,11 @@ class ScriptTrainer:
         return ScriptObserver(job)
 
 
-class ScriptObserver:
-    """Reads nothing, because the script reports by itself; judges by the codes of `trainers/host.py`."""
+class ScriptObserver(HostObserver):
+    """Reads nothing either, because the script reports by itself; judges by the same codes, and by the LoRA it left."""
 
     def __init__(self, job: TrainingJob) -> None:
         self._job = job
-
-    def line(self, stream: str, text: str) -> Iterable[Report]:
-        """Nothing: its output goes where its owner sent it."""
-        return ()
-
-    def poll(self) -> Iterable[Report]:
-        """Nothing: samples and checkpoints are reported."""
-        return ()
-
-    def ended(self) -> Iterable[Report]:
-        """Nothing: what was to be said is in the spool."""
-        return ()
 
     def verdict(self, ending: Ending) -> Verdict:
         """Completed for 0, cancelled for any other end after a stop request or by Ctrl-C, failed otherwise."""

@@ -11,8 +11,6 @@ import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from isengard.core.errors import JournalLocked
-from isengard.execution.burial import bury
 from isengard.execution.cluster import outpost
 from isengard.execution.launcher_local import Runner, last_words
 from isengard.execution.tending import NOT_NOW_S, Held, Tending
@@ -47,12 +45,7 @@ class HostTending(Tending):
         if held.fold.status in (None, "queued"):
             self._give_back(held)
             return
-        death = self._death(held)
-        log.warning("job %s: %s", held.job.id, death.words)
-        try:
-            bury(self.settings, held.job, death)
-        except JournalLocked:
-            return  # somebody else is writing the end; it is read in the next turn
+        self._buried(held)
 
     def _give_back(self, held: Held) -> None:
         """The run never began: somebody may try it again later."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import subprocess
@@ -21,6 +20,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from isengard.core import locks
 from isengard.core.errors import IsengardError, StartupError
 from isengard.core.paths import DataDir
 from isengard.core.redaction import Redactor
@@ -175,14 +175,9 @@ def _wake_file(paths: DataDir) -> Path:
 
 def _take_lock(paths: DataDir) -> int | None:
     paths.run.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(paths.run / "outpost.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    descriptor = locks.take(paths.run / "outpost.lock")
+    if descriptor is not None:
+        locks.sign(descriptor, f"{os.getpid()}\n")
     return descriptor
 
 
