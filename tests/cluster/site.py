@@ -162,6 +162,10 @@ class Cluster:
             if pid is not None and runner_lock.is_held(paths):
                 _kill(pid)
 
+    def kill_trainer(self, job: Job) -> None:
+        for pid in process.marked(process.mark(job.id, 1)):
+            _kill(pid)
+
     def kill_outpost(self, name: str) -> None:
         pid = _pid_in(self.data(name).run / "outpost.lock")
         if pid is not None:

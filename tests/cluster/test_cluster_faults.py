@@ -35,15 +35,16 @@ def test_on_several_hosts_nothing_is_missing_twice_or_out_of_order_whatever_brea
         a_host_that_is_cut_off_for_too_long_is_given_up_and_changes_nothing_when_it_is_back(site)
 
 
-def hold(site: Cluster, emission: Emission, *ways: JobStatus) -> None:
-    """Wait for the end of the job and hold everything that was witnessed to each other."""
+def hold(site: Cluster, emission: Emission, status: JobStatus) -> int:
+    """Wait for the end of the job and hold everything that was witnessed to each other; how many lines there were."""
     done = site.finish(emission.job)
-    assert done.status in ways, f"{done.id} is {done.status}: {done.error_message}"
+    assert done.status is status, f"{done.id} is {done.status}: {done.error_message}"
     lines = check_journal(site.bench.paths(done).journal, emission.record)
     check_end(lines, done.status.value)
     whole = site.bench.paths(done).journal.read_bytes()
     assert site.journal_at("api1", done) == site.journal_at("api2", done) == whole
     site.cleared(done)
+    return len(lines)
 
 
 def every_component_is_killed_and_every_link_is_cut_in_the_middle_of_many_jobs(site: Cluster) -> None:
@@ -58,8 +59,10 @@ def every_component_is_killed_and_every_link_is_cut_in_the_middle_of_many_jobs(s
         lambda: site.restart("api1"),
         lambda: site.restart("api2"),
         lambda: site.restart("gpu1"),
+        lambda: site.restart("gpu2"),
         lambda: site.kill_outpost("gpu1"),
         lambda: site.kill_outpost("gpu2"),
+        lambda: cut(site, "gpu1"),
         lambda: cut(site, "gpu2"),
         lambda: cut(site, "site"),
     ]
@@ -67,15 +70,20 @@ def every_component_is_killed_and_every_link_is_cut_in_the_middle_of_many_jobs(s
         dice.shuffle(harmless)
         for strike in harmless:
             struck_between(strike, emissions)
-    killed = emissions[: JOBS // 3]
-    for emission in killed:
+    runners, trainers, others = parts_of(emissions, JOBS // 3, JOBS // 6)
+    for emission in runners:
         site.kill_runner(emission.job)
-    for emission in emissions[JOBS // 3 :]:
+    for emission in trainers:
+        site.kill_trainer(emission.job)
+    for emission in others:
         emission.enough()
-    for emission in killed:
-        hold(site, emission, JobStatus.FAILED)
-    for emission in emissions[JOBS // 3 :]:
-        hold(site, emission, JobStatus.COMPLETED)
+    lines = sum(hold(site, emission, JobStatus.FAILED) for emission in (*runners, *trainers))
+    lines += sum(hold(site, emission, JobStatus.COMPLETED) for emission in others)
+    print(f"{JOBS} jobs, {ROUNDS * len(harmless) + len(runners) + len(trainers)} strikes, {lines} lines held")
+
+
+def parts_of(emissions: list[Emission], first: int, second: int) -> tuple[list[Emission], ...]:
+    return emissions[:first], emissions[first : first + second], emissions[first + second :]
 
 
 def struck_between(strike: Callable[[], None], emissions: list[Emission]) -> None:

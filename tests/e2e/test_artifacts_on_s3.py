@@ -16,6 +16,7 @@ from isengard.core.redaction import Redactor
 from isengard.execution import control
 from isengard.execution.artifacts import ArtifactStore, open_artifacts, recovery
 from isengard.execution.artifacts.courier import Courier
+from isengard.execution.artifacts.multipart import PART
 from isengard.execution.artifacts.store import job_key, lora_key
 from isengard.jobs.models import Job, JobStatus
 from isengard.journal import JournalWriter
@@ -23,7 +24,6 @@ from standins.private_s3 import S3Server, private_s3
 from standins.workbench import Workbench, eventually, workbench
 
 BUCKET = "team"
-MIB = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +118,10 @@ async def test_a_deletion_during_an_outage_is_finished_after_it(bench: Workbench
     await asyncio.gather(delivering, return_exceptions=True)
 
 
-def test_an_upload_cut_by_a_kill_shows_nothing_and_comes_whole_with_the_next(bench: Workbench, s3: S3Server) -> None:
-    store = open_artifacts(bench.settings)
+def told(bench: Workbench, content: bytes) -> Job:
+    """A job whose journal tells of one checkpoint with this content."""
     job = bench.submit()
     paths = bench.paths(job)
-    content = os.urandom(24 * MIB)
     (paths.checkpoints / "step_10.safetensors").write_bytes(content)
     (paths.checkpoints / ".state").mkdir()
     for name in ("step_10.pt", "step_05.pt"):
@@ -130,18 +129,45 @@ def test_an_upload_cut_by_a_kill_shows_nothing_and_comes_whole_with_the_next(ben
     with JournalWriter.open(paths, service="runner", redactor=Redactor(), correlation_id="corr-1") as journal:
         journal.append("training.checkpoint", "", {"checkpoint_path": "step_10.safetensors", "step": 10, "attempt": 1})
         journal.append("job.cancelled", "", {"status": "cancelled", "attempt": 1})
-    key = job_key(job.id, "checkpoints", "step_10.safetensors")
+    return job
 
+
+def cut_in_mid_upload(bench: Workbench, s3: S3Server, key: str, after: int) -> None:
+    """kill -9 of who delivers, as soon as the server has taken so many more parts."""
+    before = len(s3.parts_taken(key))
     carrier = courier(bench)
-    eventually(lambda: s3.unfinished_uploads(BUCKET), "the upload being under way")
+    eventually(lambda: len(s3.parts_taken(key)) >= before + after, f"{after} parts being taken")
+    s3.pause()
     carrier.kill()
     carrier.wait()
-    assert store.find(key) is None
+    s3.go_on()
+
+
+def test_an_upload_cut_by_kills_shows_nothing_and_goes_on_with_the_parts_that_are_missing(
+    bench: Workbench, s3: S3Server
+) -> None:
+    store = open_artifacts(bench.settings)
+    content = os.urandom(20 * PART + 17)
+    job = told(bench, content)
+    paths = bench.paths(job)
+    key = job_key(job.id, "checkpoints", "step_10.safetensors")
+
+    for _ in range(2):
+        cut_in_mid_upload(bench, s3, key, after=2)
+        assert store.find(key) is None
+        assert paths.upload("artifacts").exists()
+    before = s3.parts_taken(key)
+    assert len(before) < 21, "the upload was over before it was cut"
 
     carrier = courier(bench)
     eventually(lambda: store.find(key), "the checkpoint being stored")
+    eventually(lambda: not paths.upload("artifacts").exists(), "the notes being removed")
     carrier.kill()
     carrier.wait()
+    after = s3.parts_taken(key)[len(before) :]
+    assert not set(before) & set(after), "parts that were there were sent again"
+    assert sorted(before + after) == list(range(1, 22))
+    assert s3.unfinished_uploads(BUCKET) == 0
     state = job_key(job.id, "checkpoints", ".state", "step_10.pt")
     assert set(kept(store, job_key(job.id))) == {key, state}
 
@@ -153,3 +179,12 @@ def test_an_upload_cut_by_a_kill_shows_nothing_and_comes_whole_with_the_next(ben
     assert recovery.bring_newest(paths, store).step == 10
     assert (paths.checkpoints / "step_10.safetensors").read_bytes() == content
     assert (paths.checkpoints / ".state" / "step_10.pt").read_bytes() == b"state"
+
+
+def test_deleting_a_job_removes_what_its_cut_upload_has_left(bench: Workbench, s3: S3Server) -> None:
+    job = told(bench, os.urandom(8 * PART))
+    control.cancel(bench.settings, bench.store, job.id)
+    cut_in_mid_upload(bench, s3, job_key(job.id, "checkpoints", "step_10.safetensors"), after=1)
+    assert s3.unfinished_uploads(BUCKET) == 1
+    control.delete(bench.settings, bench.store, job.id)
+    assert s3.unfinished_uploads(BUCKET) == 0

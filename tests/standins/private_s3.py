@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import signal
 import socket
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 
@@ -65,6 +67,12 @@ class S3Server:
         """How many multipart uploads were begun in `bucket` and are not over."""
         answer = httpx.get(f"{self.endpoint}/{bucket}?uploads", timeout=PATIENCE_S)
         return answer.text.count("<UploadId>")
+
+    def parts_taken(self, key: str) -> list[int]:
+        """Numbers of the parts of `key` that were sent and taken, in that order, by the server's own log."""
+        taken = re.compile(rf'"PUT \S*/{re.escape(quote(key))}\?\S*partNumber=(\d+)\S* HTTP/\S+" 200')
+        found = taken.finditer(self._log.read_text())
+        return [int(each[1]) for each in found]
 
     def pause(self) -> None:
         assert self._process is not None

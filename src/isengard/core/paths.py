@@ -86,6 +86,10 @@ class JobPaths:
         """How far `carrier`, who brings the journal's content elsewhere, has come in it."""
         return self.root / f"{carrier}.position"
 
+    def upload(self, carrier: str) -> Path:
+        """What `carrier` needs to go on with an upload that was cut; beside its position."""
+        return self.root / f"{carrier}.upload"
+
     @property
     def spec(self) -> Path:
         """What the runner is to do: a `TrainingJob` as JSON, written before it starts. Holds no secret."""

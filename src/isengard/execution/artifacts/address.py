@@ -58,7 +58,7 @@ def _bucket(address: SplitResult, patience_s: float) -> ArtifactStore:
         raise _wrong("endpoint has to begin with http:// or https://")
     if not address.netloc or address.fragment:
         raise _wrong("a bucket is written s3://bucket/prefix?endpoint=https://…")
-    if importlib.util.find_spec("obstore") is None:
+    if any(importlib.util.find_spec(library) is None for library in ("obstore", "botocore")):
         raise StartupError("ISENGARD_ARTIFACTS_URL: s3:// needs the extra 's3' (pip install 'isengard[s3]')")
     from isengard.execution.artifacts.s3 import S3Store  # noqa: PLC0415 - of an optional extra
 

@@ -57,19 +57,20 @@ class Delivery:
     def _put(self, files: list[tuple[str, Path]], paths: JobPaths) -> None:
         for key, path in files:
             try:
-                self._put_unchanged(key, path)
+                self._put_unchanged(key, path, paths.upload(CARRIER))
             except (NotFound, FileNotFoundError):
+                self.store.abandon(paths.upload(CARRIER))
                 log.info("%s was removed before it could be stored", key)
             except OSError as error:
                 log.error("%s cannot be stored: %s", key, error.strerror or error)
         if not paths.root.exists():  # deleted meanwhile, and the store emptied before this came
             self.store.remove_below(job_key(paths.job_id))
 
-    def _put_unchanged(self, key: str, path: Path) -> None:
+    def _put_unchanged(self, key: str, path: Path, notes: Path) -> None:
         """Store the file as it is at one moment: again if somebody wrote into it meanwhile."""
         while True:
             before = _state(path)
-            self.store.put(key, path)
+            self.store.put(key, path, notes)
             if _state(path) == before:
                 return
 

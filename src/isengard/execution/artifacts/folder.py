@@ -59,7 +59,7 @@ class FolderStore:
                 left -= len(piece)
                 yield piece
 
-    def put(self, key: str, path: Path) -> Stored:
+    def put(self, key: str, path: Path, notes: Path | None = None) -> Stored:
         """Copy the file to its place, beside it first; nothing happens if it is in its place already."""
         self.check()
         target = self._path(key)
@@ -71,6 +71,9 @@ class FolderStore:
                 return _stored(key, target.stat())
             except OSError as error:
                 raise self._refused(error) from error
+
+    def abandon(self, notes: Path) -> None:
+        """Nothing: a copy that was interrupted is made anew over what it left."""
 
     def fetch(self, key: str, target: Path) -> None:
         """Copy an object to `target`."""

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from isengard.core.errors import StorageError
-from isengard.core.paths import DataDir
+from isengard.core.paths import DataDir, JobPaths
 from isengard.core.settings import Settings
 from isengard.execution.artifacts.address import delivers, open_artifacts
+from isengard.execution.artifacts.delivery import CARRIER
 from isengard.execution.artifacts.store import job_key
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,9 @@ def close(settings: Settings, grave: Path) -> None:
         if delivers(settings):
             grave.mkdir(parents=True, exist_ok=True)
             (grave / _MARK).touch()
-            open_artifacts(settings).remove_below(job_key(grave.name.removeprefix(_PREFIX)))
+            store = open_artifacts(settings)
+            store.abandon(JobPaths(grave).upload(CARRIER))
+            store.remove_below(job_key(grave.name.removeprefix(_PREFIX)))
     except (StorageError, OSError) as error:
         log.warning("the artifacts of the deleted job %s are still stored: %s", grave.name.removeprefix(_PREFIX), error)
         return

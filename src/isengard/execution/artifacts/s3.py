@@ -1,8 +1,7 @@
 """An S3-compatible bucket as a store of artifacts, by obstore. Credentials come from the environment, as usual.
 
-A large file goes up in parts, each tried again by itself for some minutes; S3 shows the object when the last part is
-confirmed, so what was interrupted is never seen, and is put again from the start by whoever comes next. What an
-interrupted upload left hidden in the bucket is for the bucket's own rule to remove (``docs/artifacts.md``).
+A large file goes up in parts (`multipart.py`); S3 shows the object when the last part is confirmed, so what was
+interrupted is never seen, and goes on where it was with whoever comes next.
 """
 
 from __future__ import annotations
@@ -17,12 +16,10 @@ from urllib.parse import quote
 
 from isengard.core.errors import NotFound, Unreachable
 from isengard.execution.artifacts.landing import landing
+from isengard.execution.artifacts.multipart import PART, MultipartUploads
 from isengard.execution.artifacts.store import Stored, check_key
+from isengard.execution.artifacts.upload_notes import UploadNotes
 
-PART = 8 * 1024 * 1024
-"""Bytes of one part of an upload; S3 takes 10,000 of them, so 78 GiB a file at least. Larger files get larger parts."""
-_MOST_PARTS = 9_000
-_IN_FLIGHT = 4
 _PIECE = 256 * 1024
 _LIST = 1000
 _IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
@@ -49,6 +46,10 @@ class S3Store:
         import obstore.store
 
         self.shown = f"s3://{bucket}" + (f"/{prefix}" if prefix else "")
+        self._prefix = prefix
+        self._parts = MultipartUploads(
+            bucket, endpoint=endpoint, region=region, patience_s=patience_s, shown=self.shown
+        )
         known = {"endpoint": endpoint, "region": region, "prefix": prefix or None}
         self._store = obstore.store.S3Store(
             bucket,
@@ -93,18 +94,21 @@ class S3Store:
             for piece in answer.stream(min_chunk_size=_PIECE):
                 yield bytes(piece)
 
-    def put(self, key: str, path: Path) -> Stored:
+    def put(self, key: str, path: Path, notes: Path | None = None) -> Stored:
         """Upload the file, in parts if it is large."""
-        size = path.stat().st_size
+        size, headers = path.stat().st_size, _headers(path.name)
+        if size > PART:
+            full = "/".join(filter(None, (self._prefix, check_key(key))))
+            named = {name.replace("-", ""): value for name, value in headers.items()}
+            self._parts.put(full, path, named, UploadNotes(notes))
         with self._asking():
-            self._store.put(
-                check_key(key),
-                path,
-                attributes=_attributes(path.name),
-                chunk_size=max(PART, size // _MOST_PARTS),
-                max_concurrency=_IN_FLIGHT,
-            )
+            if size <= PART:
+                self._store.put(check_key(key), path, attributes=headers, use_multipart=False)
             return _stored(self._store.head(key), key)
+
+    def abandon(self, notes: Path) -> None:
+        """Have the parts of an interrupted upload removed."""
+        self._parts.abandon(UploadNotes(notes))
 
     def fetch(self, key: str, target: Path) -> None:
         """Download an object to `target`."""
@@ -167,7 +171,7 @@ def _stored(found: Any, key: str) -> Stored:
     return Stored(key, int(found["size"]), found["last_modified"].timestamp(), tag.strip('"'))
 
 
-def _attributes(name: str) -> dict[str, str]:
+def _headers(name: str) -> dict[str, str]:
     """What a browser that follows a presigned address is told: pictures are shown, everything else is a download."""
     kind = _IMAGES.get(Path(name).suffix.lower())
     shown = "inline" if kind else "attachment"

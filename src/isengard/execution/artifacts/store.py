@@ -55,8 +55,16 @@ class ArtifactStore(Protocol):
         """Some bytes of an object in a row, in pieces; raises `NotFound`."""
         ...
 
-    def put(self, key: str, path: Path) -> Stored:
-        """Store the file at `path` as `key`, over what is there; raises OSError if the file cannot be read."""
+    def put(self, key: str, path: Path, notes: Path | None = None) -> Stored:
+        """Store the file at `path` as `key`, over what is there; raises OSError if the file cannot be read.
+
+        Args:
+            notes: A file by which the next call goes on where this one was interrupted; without, it starts over.
+        """
+        ...
+
+    def abandon(self, notes: Path) -> None:
+        """Remove what the interrupted `put` with these notes has left, if one was interrupted."""
         ...
 
     def fetch(self, key: str, target: Path) -> None:
