@@ -150,6 +150,10 @@ def test_the_pods_of_the_ray_cluster_are_what_kubernetes_takes() -> None:
     groups = [cluster["spec"]["headGroupSpec"], *cluster["spec"]["workerGroupSpecs"]]
     for group in groups:
         _check({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "ray"}, "spec": group["template"]["spec"]})
+        node = group["template"]["spec"]["containers"][0]
+        port = group["rayStartParams"].get("node-manager-port", "6379")
+        for probe in ("livenessProbe", "readinessProbe"):
+            assert str(node[probe]["tcpSocket"]["port"]) == port, "KubeRay's own asks the dashboard's agent"
     assert cluster["spec"]["headGroupSpec"]["rayStartParams"]["include-dashboard"] == "false"
 
 

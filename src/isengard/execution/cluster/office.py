@@ -126,12 +126,14 @@ class Office:
         wanted = await asyncio.to_thread(self._wanted)
         for channel in [channel for channel in self._followed if channel not in wanted]:
             await self._followed.pop(channel).copy.close()
-        for channel, (job, run) in wanted.items():
-            if channel not in self._followed:
-                self._follow(job, run)
+        for job, run in wanted.values():
+            self._follow(job, run)
             await self._pass_orders(job, run)
 
     def _follow(self, job: Job, run: RemoteRun) -> None:
+        """Keep a copy of the run. It may be kept already: a round that saw the run begin comes in between."""
+        if run.channel in self._followed:
+            return
         log.info("job %s: attempt %d runs on %s", job.id, run.attempt, run.host)
         # The entry is there before its copy's first line can come: both are made in this loop.
         self._followed[run.channel] = _Followed(job, RunCopy(self._post, job, run, lambda: self._heard(run.channel)))
