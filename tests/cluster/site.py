@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -79,6 +80,13 @@ class Emission:
     def acknowledged(self) -> int:
         return acknowledged(self.record)
 
+    def arrived(self, journal: Path) -> int:
+        """The newest of its events in `journal`, of which the last line may be just being written; 0 for none."""
+        with journal.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 65536))
+            found = re.findall(rb'"emitted":(\d+)', file.read())
+        return int(found[-1]) if found else 0
+
     def enough(self) -> None:
         self.record.with_suffix(".enough").touch()
 
@@ -104,11 +112,13 @@ class Cluster:
         for name, port in API_PORTS.items():
             self._add(name, net.hosts["site"], "api", "--host", net.hosts["site"].address, "--port", str(port))
 
-    def start_workers(self) -> None:
-        """The site's worker, which starts nothing itself, and one on each host."""
+    def start_workers(self, slots: int) -> None:
+        """The site's worker, which starts nothing itself, and one on each host, for `slots` jobs at a time."""
         self.start_worker(ISENGARD_LAUNCHER="none")
         for name in self.hosts:
-            self._add(name, self.net.hosts[name], "worker", ISENGARD_REMOTE="true", ISENGARD_MAX_RUNNING_JOBS="20")
+            self._add(
+                name, self.net.hosts[name], "worker", ISENGARD_REMOTE="true", ISENGARD_MAX_RUNNING_JOBS=str(slots)
+            )
 
     def start_worker(self, **env: str) -> None:
         """The site's worker."""
@@ -219,13 +229,17 @@ def _kill(pid: int) -> None:
 
 
 @contextmanager
-def cluster(folder: Path, token: str, *hosts: str, with_workers: bool = True, **settings: Any) -> Iterator[Cluster]:
-    """A cluster whose site answers; ended whatever happens. Without workers there is the API alone."""
+def cluster(folder: Path, token: str, *hosts: str, slots: int = 0, **settings: Any) -> Iterator[Cluster]:
+    """A cluster whose site answers; ended whatever happens.
+
+    Args:
+        slots: How many jobs the worker of each host runs at a time; 0 for no worker anywhere, the API alone.
+    """
     with network("site", *hosts) as net:
         made = Cluster(folder, net, token, hosts, **settings)
         try:
-            if with_workers:
-                made.start_workers()
+            if slots:
+                made.start_workers(slots)
             for port in API_PORTS.values():
                 url = f"http://{net.hosts['site'].address}:{port}/health"
                 eventually(lambda u=url: _answers(u), f"{url} answering")  # type: ignore[misc]

@@ -29,7 +29,7 @@ def test_ray_places_runs_that_outlive_the_control_plane_and_die_with_their_actor
 
 @contextmanager
 def ray_site(folder: Path) -> Iterator[Cluster]:
-    with cluster(folder, secrets.token_hex(16), "head", "node", with_workers=False) as made:
+    with cluster(folder, secrets.token_hex(16), "head", "node") as made:
         # The site's worker has to run where a node is: on the head's host.
         nodes = {"node": (made.net.hosts["node"], made.data("node").root)}
         made.ray = ray = ray_cluster(made.net.hosts["site"], folder, made.data("head").root, nodes)

@@ -19,6 +19,7 @@ from isengard.events.bus import BusUnavailable
 from isengard.events.redis import RedisEventBus
 from isengard.execution import inbox
 from isengard.execution.cluster import parcel, pieces, runs
+from isengard.execution.cluster.ending import ended
 from isengard.execution.cluster.mail import SITE, Letter, Mail
 from isengard.execution.cluster.run_copy import Post, RunCopy
 from isengard.execution.cluster.runs import RemoteRun
@@ -73,8 +74,7 @@ class Office:
         try:
             await self._look_after()
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await ended(listening)
             await self.close()
 
     async def close(self) -> None:

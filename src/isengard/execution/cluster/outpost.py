@@ -29,6 +29,7 @@ from isengard.events.bus import BusUnavailable
 from isengard.events.redis import RedisEventBus
 from isengard.events.redis_address import close, connect
 from isengard.execution.cluster import pieces, runs
+from isengard.execution.cluster.ending import ended
 from isengard.execution.cluster.mail import SITE, Letter, Mail
 from isengard.execution.cluster.stay import Stay
 from isengard.journal import service_log
@@ -73,8 +74,7 @@ class Outpost:
                     if task.done():
                         task.result()
         finally:
-            for task in beside:
-                task.cancel()
+            await ended(*beside)
             for stay in self._stays.values():
                 await stay.leave()
 

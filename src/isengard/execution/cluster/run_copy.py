@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from isengard.core.settings import Settings
 from isengard.events.bus import BusUnavailable, EventBus, Gap, JournalLine, Subscription
 from isengard.events.models import TERMINAL_EVENTS, EventName
 from isengard.execution.artifacts.delivery import STATES
+from isengard.execution.cluster.ending import ended
 from isengard.execution.cluster.mail import Mail
 from isengard.execution.cluster.pieces import Fetcher, GaveUp
 from isengard.execution.cluster.runs import RemoteRun
@@ -68,11 +70,12 @@ class RunCopy:
 
     async def give_up(self) -> None:
         """Take what is on the bus already, as far as its files can be had, and take nothing more."""
+        deadline = time.monotonic() + _DRAIN_S
         with contextlib.suppress(TimeoutError, BusUnavailable):
             async with asyncio.timeout(_DRAIN_S):
                 newest = await self._post.bus.newest(self.run.channel)
-                while self.last_seq < newest and not self._task.done():  # noqa: ASYNC110 - the bus does not tell
-                    await asyncio.sleep(0.05)
+            while self.last_seq < newest and not self._task.done() and time.monotonic() < deadline:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)  # the bus does not tell
         await self.close()
 
     async def close(self) -> None:
@@ -80,8 +83,7 @@ class RunCopy:
         self._wanted = False
         if self._subscription is not None:
             await self._subscription.aclose()
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await ended(self._task)
 
     async def _keep(self) -> None:
         while self._wanted and not self.is_over:
@@ -107,8 +109,7 @@ class RunCopy:
                     log.warning("%s: lines behind %d are asked for again", self.run.channel, replica.last_seq)
                     await self._post.bus.rewind(self.run.channel, replica.last_seq)
         finally:
-            confirming.cancel()
-            await asyncio.gather(confirming, return_exceptions=True)
+            await ended(confirming)
 
     async def _take_until_gap(self, replica: JournalReplica, lines: Subscription) -> bool:
         """Take lines as they come; true at a gap, false at the end of the run."""
