@@ -99,7 +99,7 @@ def struck_between(strike: Callable[[], None], emissions: list[Emission]) -> Non
 
 
 def caught_up(site: Cluster, emissions: list[Emission]) -> None:
-    """Until the site has all that was emitted up to now, though the emitting goes on: each round strikes a whole one."""
+    """Until the site has all that was emitted up to now, while the emitting goes on: rounds strike a whole one."""
     for emission in emissions:
         known, journal = emission.acknowledged(), site.bench.paths(emission.job).journal
         eventually(lambda e=emission, k=known, j=journal: e.arrived(j) >= k, f"{known} of {emission.job.id} arriving")  # type: ignore[misc]
