@@ -92,10 +92,16 @@ def test_ranges_follow_the_standard(client: httpx.Client, rich_job: str) -> None
 
 def test_an_unchanged_file_is_not_sent_again(client: httpx.Client, rich_job: str) -> None:
     path = f"/api/jobs/{rich_job}/artifacts/samples/step_000000_0.png"
-    etag = client.get(path).headers["etag"]
+    whole = client.get(path)
+    etag = whole.headers["etag"]
     for value in (etag, f"W/{etag}", f'"x", {etag}', "*"):
         assert client.get(path, headers={"If-None-Match": value}).status_code == 304
     assert client.get(path, headers={"If-None-Match": '"x"'}).status_code == 200
+    since = {"If-Modified-Since": whole.headers["last-modified"]}
+    assert client.get(path, headers=since).status_code == 304
+    assert client.get(path, headers={**since, "If-None-Match": '"x"'}).status_code == 200, "a tag counts more"
+    for earlier in ("Thu, 01 Jan 1970 00:00:00 GMT", "yesterday"):
+        assert client.get(path, headers={"If-Modified-Since": earlier}).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -174,11 +174,15 @@ class TestTraining:
         assert answer.status_code == 422
         assert named in detail(answer)
 
-    def test_nan_is_no_number(self, client: httpx.Client, character: dict[str, Any]) -> None:
-        text = json.dumps({"character_id": character["id"], "config": {"learning_rate": float("nan")}})
+    @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+    def test_what_is_no_number_is_refused_by_name(
+        self, client: httpx.Client, character: dict[str, Any], number: str
+    ) -> None:
+        """NaN is no JSON, but Python's json writes it."""
+        text = f'{{"character_id": "{character["id"]}", "config": {{"steps": 5, "learning_rate": {number}}}}}'
         answer = client.post("/api/training", content=text, headers={"content-type": "application/json"})
-        assert answer.status_code == 400
-        assert "JSON" in detail(answer)
+        assert answer.status_code == 422
+        assert "config.learning_rate" in detail(answer)
 
     def test_an_unknown_character_trainer_or_field_is_named(
         self, client: httpx.Client, character: dict[str, Any]
@@ -187,6 +191,8 @@ class TestTraining:
         assert (unknown.status_code, "char-000000000000" in detail(unknown)) == (404, True)
         trainer = client.post("/api/training", json={"character_id": character["id"], "trainer": "psychic"})
         assert (trainer.status_code, "psychic" in detail(trainer)) == (422, True)
+        empty = client.post("/api/training", json={"character_id": character["id"], "trainer": ""})
+        assert (empty.status_code, "trainer" in detail(empty)) == (422, True)
         extra = client.post("/api/training", json={"character_id": character["id"], "confg": {}})
         assert (extra.status_code, "confg" in detail(extra)) == (422, True)
 
@@ -226,6 +232,15 @@ class TestTraining:
         assert found == made[::-1]
         assert client.get("/api/training", params={"cursor": "nonsense"}).status_code == 422
         assert client.get("/api/training", params={"status": "sleeping"}).status_code == 422
+
+    def test_a_parameter_without_a_value_is_not_given(self, client: httpx.Client, job: dict[str, Any]) -> None:
+        character = job["character_id"]
+        page = client.get(f"/api/training?status=&character_id={character}&limit=&cursor=").json()
+        assert [found["id"] for found in page["jobs"]] == [job["id"]]
+        series = client.get(f"/api/jobs/{job['id']}/metrics?keys=loss,lr&max_points=1000&from_step=&to_step=")
+        assert (series.status_code, series.json()["series"]["loss"]) == (200, [])
+        lines = client.get(f"/api/jobs/{job['id']}/logs/view?level=&event=&search=&limit=100&offset=0&order=asc").json()
+        assert [entry["seq"] for entry in lines["entries"]] == [1, 2]
 
     def test_a_job_is_as_fresh_as_its_journal(self, api: ApiServer, client: httpx.Client, job: dict[str, Any]) -> None:
         with api.journal(job["id"]) as journal:
@@ -412,6 +427,12 @@ class TestUnknownThings:
         assert client.post("/api/characters", content=b"", headers=headers).status_code == 422
         assert client.post("/api/characters", content=b'"\\ud800"', headers=headers).status_code == 400
         assert client.post("/api/characters", content=b"\xff\xfe", headers=headers).status_code == 400
+
+    @pytest.mark.parametrize("kind", [{}, {"content-type": "application/x-www-form-urlencoded"}])
+    def test_json_without_its_content_type_is_told_so(self, client: httpx.Client, kind: dict[str, str]) -> None:
+        answer = client.post("/api/characters", content=b'{"name":"Pip","trigger_word":"pip"}', headers=kind)
+        assert answer.status_code == 415
+        assert "Content-Type: application/json" in detail(answer)
 
     def test_json_that_is_too_deep_is_413(self, client: httpx.Client) -> None:
         headers = {"content-type": "application/json"}

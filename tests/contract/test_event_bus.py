@@ -34,7 +34,7 @@ async def bus(request: pytest.FixtureRequest) -> AsyncIterator[EventBus]:
     else:
         server = request.getfixturevalue("redis_server")
         prefix = "{" + f"test-{id(request.node)}" + "}"  # one server for all tests: each has keys of its own
-        made = RedisEventBus.from_url(server.url, capacity=CAPACITY, prefix=prefix)
+        made = RedisEventBus(server.url, capacity=CAPACITY, prefix=prefix)
     yield made
     await made.close()
 
@@ -278,14 +278,14 @@ class TestRedisOutages:
         server.stop()
 
     async def test_publishing_without_a_server_says_so(self, server: RedisServer) -> None:
-        bus = RedisEventBus.from_url(server.url)
+        bus = RedisEventBus(server.url)
         server.kill()
         with pytest.raises(BusUnavailable):
             await bus.publish(*lines(1, 1))
         await bus.close()
 
     async def test_a_subscriber_outlives_a_restart_without_a_gap_or_a_repeat(self, server: RedisServer) -> None:
-        bus = RedisEventBus.from_url(server.url)
+        bus = RedisEventBus(server.url)
         subscription = bus.subscribe(JOB, after=0)
         await bus.publish(*lines(1, 3))
         assert await take(subscription, 3) == lines(1, 3)
@@ -299,7 +299,7 @@ class TestRedisOutages:
     async def test_after_redis_lost_its_memory_the_publisher_fills_it_and_the_subscriber_sees_each_line_once(
         self, server: RedisServer
     ) -> None:
-        bus = RedisEventBus.from_url(server.url)
+        bus = RedisEventBus(server.url)
         subscription = bus.subscribe(JOB, after=0)
         await bus.publish(*lines(1, 5))
         assert await take(subscription, 5) == lines(1, 5)

@@ -109,7 +109,7 @@ async def check_everything_used(url: str) -> None:
 
 
 async def check_refused(url: str) -> None:
-    bus = RedisEventBus.from_url(url)
+    bus = RedisEventBus(url)
     with pytest.raises(BusUnavailable):
         await bus.newest(JOB)
     await bus.close()
@@ -165,7 +165,7 @@ async def test_a_failover_that_sentinel_makes_is_followed_and_costs_no_line(serv
     until(lambda: "slaves=1" in cli(sentinel, "info", "sentinel"), "Sentinel knowing the replica")
     url = f"redis+sentinel://127.0.0.1:{sentinel}/isengard/0"
     await check_everything_used(url)
-    bus = RedisEventBus.from_url(url)
+    bus = RedisEventBus(url)
     lines = [JournalLine("train-moved@1-0", seq, b"line %d" % seq) for seq in range(1, 41)]
     await bus.publish(*lines[:20])
     running.kill()

@@ -6,6 +6,7 @@ import pytest
 
 from isengard.core.errors import Conflict
 from isengard.execution import control
+from isengard.execution.settling import settle_held
 from isengard.jobs.models import JobStatus
 from standins.workbench import Workbench
 
@@ -52,3 +53,26 @@ def test_a_cancelled_job_is_resumed_to_its_end_and_then_no_more(bench: Workbench
     assert f"goes on from step {stopped_at}" in bench.of(job, "job.resumed")[0].msg
     with pytest.raises(Conflict):
         control.resume(bench.settings, bench.store, job.id)
+
+
+def test_what_the_journal_tells_to_be_over_is_over_for_everything_that_follows(bench: Workbench) -> None:
+    """The worker takes note of an end a moment after the journal, and those who follow that, have it."""
+    bench.start_worker()
+    failed = bench.submit(steps=5, fail_mode="exception", fail_at_step=3)
+    bench.wait_for_event(failed, "job.failed")
+    control.resume(bench.settings, bench.store, failed.id)
+    bench.wait_for_event(failed, "job.failed", count=2)
+    control.delete(bench.settings, bench.store, failed.id)
+
+    whole = bench.submit(steps=5)
+    bench.wait_for_event(whole, "job.completed")
+    with pytest.raises(Conflict, match="completed already"):
+        control.cancel(bench.settings, bench.store, whole.id)
+
+    other = bench.submit(steps=5)
+    bench.wait_for_event(other, "job.completed")
+    settle_held(bench.settings.paths, bench.store, bench.character.id)
+    assert (
+        bench.store.get_character(bench.character.id).lora_path
+        == bench.of(other, "job.completed")[0].fields["output_path"]
+    )

@@ -94,7 +94,7 @@ async def test_fault_24_whatever_happens_to_redis_the_copy_ends_up_as_the_journa
     server: RedisServer, tmp_path: Path, fault: str
 ) -> None:
     origin, copy_place = job_of(tmp_path / "runner"), job_of(tmp_path / "api")
-    bus, other = RedisEventBus.from_url(server.url), RedisEventBus.from_url(server.url)
+    bus, other = RedisEventBus(server.url), RedisEventBus.from_url(server.url)
     copy = Copy(other, origin, copy_place)
     keeping = asyncio.create_task(copy.keep())
     with JournalWriter.open(origin, service="runner", redactor=Redactor(), correlation_id="c") as journal:
@@ -130,7 +130,7 @@ async def test_fault_24_a_subscriber_trimmed_past_its_cursor_is_told_of_the_gap_
     server: RedisServer, tmp_path: Path
 ) -> None:
     origin, copy_place = job_of(tmp_path / "runner"), job_of(tmp_path / "api")
-    bus = RedisEventBus.from_url(server.url)
+    bus = RedisEventBus(server.url)
     with JournalWriter.open(origin, service="runner", redactor=Redactor(), correlation_id="c") as journal:
         for number in range(1, LINES + 1):
             journal.append(EventName.TRAINING_STEP, "", {"step": number})

@@ -21,6 +21,7 @@ from isengard.api.body import BodyLimit
 from isengard.api.envelope import Envelope
 from isengard.api.feed import Feeds
 from isengard.api.figures import Figures
+from isengard.api.parameters import EmptyParameters
 from isengard.api.readiness import ReadinessChecks
 from isengard.api.router import api_router
 from isengard.api.services import Services
@@ -60,6 +61,7 @@ def create_app(settings: Settings, *, web: Path = WEB) -> FastAPI:
     app.include_router(openapi.router)
     app.router.default = page.Page(web)  # what no route takes; a mount would take wrong methods, too
     # The last one added is the outermost.
+    app.add_middleware(EmptyParameters)
     app.add_middleware(BodyLimit, body_mb=settings.max_body_mb, upload_mb=settings.max_upload_mb)
     app.add_middleware(AccessGuard, hosts=own_hosts(settings))
     app.add_middleware(Envelope, figures=app.state.figures)

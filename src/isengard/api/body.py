@@ -1,12 +1,14 @@
 """What a request body may be: its size, and for JSON its depth and its numbers. Reads nothing by itself.
 
 The size is counted as bytes arrive, whatever ``Content-Length`` says. JSON is read by orjson, which takes neither NaN
-nor lone surrogates; a depth nobody needs is refused before a model walks into it.
+nor lone surrogates; a depth nobody needs is refused before a model walks into it. Programs that write NaN into JSON (as
+Python's json does) are told which value it was.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -17,7 +19,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from isengard.api.errors import problem_of
-from isengard.core.errors import TooLarge
+from isengard.core.errors import InvalidInput, TooLarge
 
 MAX_DEPTH = 64
 MIB = 1024 * 1024
@@ -98,6 +100,7 @@ def parse_json(body: bytes) -> Any:
 
     Raises:
         json.JSONDecodeError: It is not JSON; what FastAPI turns into a validation error.
+        InvalidInput: It would be JSON but for a number that JSON does not have; `field` says where.
         TooLarge: It is nested deeper than `MAX_DEPTH`.
     """
     try:
@@ -105,10 +108,30 @@ def parse_json(body: bytes) -> Any:
     except orjson.JSONDecodeError as error:
         if "depth" in error.msg or "ecursion" in error.msg:
             raise _too_deep() from None
+        _refuse_no_numbers(body)
         raise json.JSONDecodeError(error.msg, error.doc, error.pos) from None
     if _is_deeper(value, MAX_DEPTH):
         raise _too_deep()
     return value
+
+
+def _refuse_no_numbers(body: bytes) -> None:
+    """Raise `InvalidInput` if it is NaN or an infinity that keeps the body from being JSON."""
+    try:
+        place = _first_no_number(json.loads(body), ())
+    except (ValueError, RecursionError):
+        return
+    if place is not None:
+        raise InvalidInput("has to be a finite number, not NaN or infinity", field=".".join(place) or "body")
+
+
+def _first_no_number(value: Any, place: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Where in `value` the first number stands that is not finite; None if all are."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return place
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = (_first_no_number(child, (*place, str(key))) for key, child in children)
+    return next((where for where in found if where is not None), None)
 
 
 def _too_deep() -> TooLarge:

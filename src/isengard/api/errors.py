@@ -92,6 +92,9 @@ async def _on_validation_error(request: Request | WebSocket, error: Exception) -
     if unreadable:
         reason = unreadable[0].get("ctx", {}).get("error", "it ends too early")
         return await _answer(request, problem(400, f"the body is not valid JSON: {reason}"))
+    if any(tuple(mistake["loc"]) == ("body",) and isinstance(mistake.get("input"), bytes) for mistake in found):
+        # FastAPI parses a body only under a JSON content type; what it leaves as bytes came under another, or none.
+        return await _answer(request, problem(415, "the body has to be JSON: send 'Content-Type: application/json'"))
     return await _answer(request, problem(422, describe(found)))
 
 

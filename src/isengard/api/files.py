@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from email.utils import formatdate
+from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -87,7 +87,7 @@ def send_content(
     headers = _headers(content, media_type or content_type(content.name), download_as or content.name)
     if request.query_params.get("v") == content.version:
         headers["cache-control"] = _FOREVER
-    if _has_it(request.headers.get("if-none-match"), headers["etag"]):
+    if _has_it(request, headers["etag"], content.modified):
         return Response(status_code=304, headers=headers)
     try:
         wanted = _wanted_range(request, headers, content.size)
@@ -112,11 +112,21 @@ def _headers(content: Content, kind: str, name: str) -> dict[str, str]:
     }
 
 
-def _has_it(if_none_match: str | None, etag: str) -> bool:
+def _has_it(request: Request, etag: str, modified: float) -> bool:
+    """Whether the client has this version; its date counts only where it sent no tag."""
+    if_none_match = request.headers.get("if-none-match")
     if if_none_match is None:
-        return False
+        return _is_since(request.headers.get("if-modified-since", ""), modified)
     tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
     return etag in tags or "*" in tags
+
+
+def _is_since(moment: str, modified: float) -> bool:
+    """Whether `moment` is a date of HTTP's kind, and nothing changed after it."""
+    try:
+        return int(modified) <= parsedate_to_datetime(moment).timestamp()
+    except ValueError:
+        return False
 
 
 def _wanted_range(request: Request, headers: dict[str, str], size: int) -> range | None:

@@ -77,7 +77,7 @@ class JobsStream(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     def _first(self, board: Board, subscriber: Subscriber) -> bytes:
-        retry = b"retry: %d\n\n" % RETRY_MS
+        retry = b"retry: %d\n" % RETRY_MS
         run, number = self._last_id or ("", 0)
         if run == board.run_id and board.forgotten <= number <= board.number:
             subscriber.position = number

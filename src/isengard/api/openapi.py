@@ -59,6 +59,7 @@ def _with_problems(openapi: dict[str, Any]) -> dict[str, Any]:
                 answers.setdefault("413", _described(413))
                 if "application/json" in operation["requestBody"]["content"]:
                     answers.setdefault("400", _described(400))
+                    answers.setdefault("415", _described(415))
             operation["responses"] = dict(sorted(answers.items()))
     for unused in ("HTTPValidationError", "ValidationError"):
         openapi["components"]["schemas"].pop(unused, None)

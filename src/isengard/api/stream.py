@@ -3,7 +3,6 @@
 Wire protocol of ``GET /api/jobs/{id}/stream``:
 
     retry: 1000
-
     id: 41
     event: snapshot
     data: {"id":"train-…","status":"running","current_step":17,…}
@@ -24,6 +23,7 @@ Wire protocol of ``GET /api/jobs/{id}/stream``:
 - ``Last-Event-ID`` (or ``?after=``, which the header overrides) goes on right after that line, without a snapshot.
   After the terminal line the answer is 204, on which a browser stops reconnecting. A number that the journal has not
   reached (it was restored from a backup) begins afresh, with a snapshot.
+- ``retry`` is a line of the first frame, whichever that is.
 - ``:`` alone is a sign of life, after 15 s without a frame.
 
 ``/api/jobs/{id}/ws`` sends the same frames as JSON texts, ``{"id":"42","event":"progress","data":{…}}``. It takes
@@ -160,7 +160,7 @@ class EventStream(Response):
 
     async def _start(self, opening: Opening, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        first = b"retry: %d\n\n" % RETRY_MS + (opening.snapshot.sse if opening.snapshot else b"")
+        first = b"retry: %d\n" % RETRY_MS + (opening.snapshot.sse if opening.snapshot else b"")
         await send({"type": "http.response.body", "body": first, "more_body": True})
 
 

@@ -57,7 +57,7 @@ def check_plan(
         environment: What the trainer would find there of ``HF_TOKEN`` and ``HF_ENDPOINT``; None to ask no hub.
         report: Called with how many images are done and how many there are.
     """
-    outlook = Outlook(trainer or settings.mode.default_trainer)
+    outlook = Outlook(settings.mode.default_trainer if trainer is None else trainer)
     try:
         chosen = registry.load_usable(outlook.trainer, settings)
         outlook.config = registry.validate_config(chosen, config)

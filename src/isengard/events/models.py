@@ -6,6 +6,7 @@ Standard-library dataclasses on purpose: a trainer process imports this module a
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -138,24 +139,30 @@ class TrainingProgressEvent:
     metrics: dict[str, float] = field(default_factory=dict)
     attempt: int | None = None
 
+    def __post_init__(self) -> None:
+        """Take the stage by its name, too; raises ValueError for one that there is not."""
+        if self.stage is not None:
+            self.stage = TrainingStage(self.stage)
+
     def to_dict(self) -> dict[str, Any]:
-        """The event without its empty fields, JSON-ready."""
+        """The fields that are set, JSON-ready but for figures that are no number (a loss of NaN)."""
         return _without_none(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The event that `to_dict` made these values of; keys that only a newer version knows are left out."""
         known = {spec.name: values[spec.name] for spec in fields(cls) if spec.name in values}
-        if "stage" in known:
-            known["stage"] = TrainingStage(known["stage"])
         if "gpu" in known:
             names = {spec.name for spec in fields(GPUMetrics)}
             known["gpu"] = GPUMetrics(**{name: value for name, value in known["gpu"].items() if name in names})
         return cls(**known)
 
     def to_sse(self, event_id: int | str | None = None) -> dict[str, str]:
-        """The event as one server-sent event: ``event``, ``data`` (a JSON text) and, if given one, ``id``."""
-        frame = {"event": self.frame_type, "data": json.dumps(self.to_dict(), separators=(",", ":"))}
+        """The event as one server-sent event: ``event``, ``data`` (a JSON text) and, if given one, ``id``.
+
+        JSON has no NaN and no infinity: such a figure is null.
+        """
+        frame = {"event": self.frame_type, "data": json.dumps(_finite(self.to_dict()), separators=(",", ":"))}
         if event_id is not None:
             frame["id"] = str(event_id)
         return frame
@@ -163,21 +170,25 @@ class TrainingProgressEvent:
     @property
     def frame_type(self) -> str:
         """The SSE event type: ``complete``, ``error``, ``sample``, ``checkpoint`` or ``progress``."""
-        if self.status in ("completed", "cancelled"):
-            return "complete"
-        if self.status == "failed":
+        told = (self.status, self.stage)
+        if "failed" in told:
             return "error"
+        if "completed" in told or "cancelled" in told:
+            return "complete"
         if self.sample_path:
             return "sample"
         return "checkpoint" if self.checkpoint_path else "progress"
 
 
 def _without_none(instance: GPUMetrics | TrainingProgressEvent) -> dict[str, Any]:
-    """The set fields of a dataclass instance in declaration order, nested ones and enums as plain values."""
+    """The set fields of a dataclass instance in declaration order, nested ones and enums as plain values.
+
+    An event without figures has no `metrics`, one that is not of a job yet (a trainer's report) no `job_id`.
+    """
     result: dict[str, Any] = {}
     for spec in fields(instance):
         value = getattr(instance, spec.name)
-        if value is None or value in ("", {}):
+        if value is None or value == {} or (value == "" and spec.name == "job_id"):
             continue
         if isinstance(value, StrEnum):
             value = value.value
@@ -185,3 +196,10 @@ def _without_none(instance: GPUMetrics | TrainingProgressEvent) -> dict[str, Any
             value = value.to_dict()
         result[spec.name] = value
     return result
+
+
+def _finite(value: Any) -> Any:
+    """`value` with None for every figure that JSON cannot say."""
+    if isinstance(value, dict):
+        return {name: _finite(inner) for name, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import groupby
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 import orjson
@@ -39,23 +39,22 @@ class RedisEventBus:
     """A bus over a Redis server, Sentinel or cluster. Use it from one event loop.
 
     Args:
-        client: A `redis.asyncio` client made by redis-py's own means (Sentinel, cluster, TLS, ACL); see `from_url`.
+        client: The server's address as `redis_address.py` knows them, or a `redis.asyncio` client made by redis-py's
+            own means (Sentinel, cluster, TLS, ACL).
         capacity: About how many entries of each job's streams are kept.
         prefix: The hash tag all keys begin with.
+
+    Raises:
+        StartupError: The address makes no sense, or redis-py is not installed.
     """
 
     def __init__(self, client: Any, *, capacity: int = 100_000, prefix: str = "{isengard}") -> None:
+        client = connect(client) if isinstance(client, str) else client
         self._client = client
         self._capacity = capacity
         self._keys = Keys(prefix)
         self._scripts = Scripts(client)
         self._listeners: WeakSet[Listener] = WeakSet()
-
-    @classmethod
-    def from_url(cls, url: str, *, capacity: int = 100_000, prefix: str = "{isengard}") -> Self:
-        """A bus at an address as `redis_address.py` knows them; raises `StartupError` for one that makes no sense."""
-        client = connect(url)
-        return cls(client, capacity=capacity, prefix=prefix)
 
     async def publish(self, *events: BusEvent) -> None:
         """Publish events in their order; raises `LineGap` and `BusUnavailable`."""

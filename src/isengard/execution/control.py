@@ -19,10 +19,10 @@ from isengard.core.correlation import Correlation
 from isengard.core.errors import CommitUncertain, Conflict, Fenced, IllegalTransition, InvalidInput, StorageError
 from isengard.core.paths import check_character_id, check_job_id, new_job_id
 from isengard.core.settings import Settings
-from isengard.execution import inbox, job_secrets, lines, wake
+from isengard.execution import inbox, job_secrets, lines, settling, wake
 from isengard.execution.artifacts import graves, open_artifacts, recovery
 from isengard.execution.inbox import Command
-from isengard.jobs.models import Character, Job, JobStatus
+from isengard.jobs.models import HELD, Character, Job, JobStatus
 from isengard.jobs.store import Store
 from isengard.trainers import registry
 from isengard.trainers.base import Trainer
@@ -59,7 +59,7 @@ def submit(  # noqa: PLR0913 - one for each thing a request can say, by name onl
         Conflict: The idempotency key was used for something else.
         StorageError: The disk or database refused; no job was made.
     """
-    name = trainer or settings.mode.default_trainer
+    name = settings.mode.default_trainer if trainer is None else trainer
     chosen = _trainer(name, settings)
     validated = registry.validate_config(chosen, config or {})
     given = job_secrets.check(secrets or {})
@@ -95,7 +95,7 @@ def cancel(settings: Settings, store: Store, job_id: str, *, correlation: Correl
         NotFound: There is no such job.
         Conflict: It is over already.
     """
-    job = store.get_job(check_job_id(job_id))
+    job = _settled(settings, store, job_id)
     if job.status is JobStatus.QUEUED:
         try:
             return _cancel_queued(settings, store, job, correlation)
@@ -135,7 +135,7 @@ def resume(
         Conflict: It is not failed or cancelled, or its trainer cannot resume.
         Unreachable: Its checkpoint is not on this disk, and the store of artifacts does not answer.
     """
-    job = store.get_job(check_job_id(job_id))
+    job = _settled(settings, store, job_id)
     if job.status not in (JobStatus.FAILED, JobStatus.CANCELLED):
         raise Conflict(f"job {job_id} is {job.status}; only a failed or cancelled job can be resumed", field="status")
     if job.is_attended:
@@ -165,9 +165,10 @@ def delete(settings: Settings, store: Store, job_id: str) -> None:
         Conflict: It is queued or running.
         StorageError: The folder or the secrets could not be removed; the job is still there.
     """
+    _settled(settings, store, job_id)
     grave = graves.grave_of(settings.paths.job(job_id).root)
     try:
-        store.delete_job(check_job_id(job_id), before_commit=lambda _: graves.dig(settings, job_id))
+        store.delete_job(job_id, before_commit=lambda _: graves.dig(settings, job_id))
     except (StorageError, Conflict):
         with contextlib.suppress(OSError):  # a disk that refuses this too: the worker's next start puts it back
             graves.undo(settings, job_id)
@@ -190,6 +191,21 @@ def request(
     if f"{wanted}_now" not in registry.load(job.trainer).capabilities:
         raise Conflict(f"the trainer {job.trainer} cannot {wanted} on request", field="trainer")
     _tell_runner(settings, job, wanted, correlation)
+    return job
+
+
+def _settled(settings: Settings, store: Store, job_id: str) -> Job:
+    """The job, whose row the worker has brought to its journal's end.
+
+    Raises:
+        NotFound: There is no such job.
+        Conflict: Its journal has ended, but there is no worker to take note of it.
+    """
+    job = settling.settled(settings.paths, store, store.get_job(check_job_id(job_id)))
+    if job.status in HELD and settling.is_over(settings.paths.job(job_id), job.attempt):
+        raise Conflict(
+            f"job {job_id} has ended, but no worker has taken note of it; start one ('isengard worker')", field="status"
+        )
     return job
 
 

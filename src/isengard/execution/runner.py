@@ -24,7 +24,7 @@ from isengard.core.paths import JobPaths
 from isengard.core.redaction import Redactor
 from isengard.core.settings import load
 from isengard.events.models import EventName, Level
-from isengard.execution import attachment, job_secrets, markers, process, runner_lock, spool
+from isengard.execution import attachment, job_secrets, markers, process, runner_lock, spool, wake
 from isengard.execution.burial import last_report, recorder_from
 from isengard.execution.outbox import Outbox
 from isengard.execution.pace import Pace, Schedule
@@ -62,6 +62,7 @@ def main(arguments: Sequence[str]) -> int:
     redactor = Redactor.configured(os.environ, settings.redact_patterns).with_known(*secrets.values())
     with bind(Correlation(spec.job.correlation_id, spec.traceparent)):
         code = _run(Place(settings, spec, paths, redactor, secrets, tuple(chosen.echo_fd)))
+    wake.worker(settings.paths)  # it takes note of the end, and has room for the next job
     if code == 0 and spec.claim is not None:
         from isengard.execution import attended  # noqa: PLC0415 - the database, which a runner needs nowhere else
 

@@ -27,7 +27,8 @@ class TrainingJobLogger:
     """Logs one job. Opens the job's journal by itself unless it is given an open one; a context manager.
 
     Args:
-        data_dir: The data folder, or the job's own folder as `JobPaths`; by default that of the settings.
+        data_dir: The data folder, or the job's own folder as `JobPaths`; by default that of the settings. A text
+            alone is the job's id.
         job_id: The job; needed unless `data_dir` says it. Any letters, digits, ``-`` and ``_``.
         correlation_id: Ties the lines to a request; by default the one bound here, or a new one.
         attempt: Stands in the fields of every ``training.*`` and ``job.*`` line.
@@ -173,7 +174,9 @@ class TrainingJobLogger:
 def _job_paths(data_dir: DataDir | JobPaths | Path | str | None, job_id: str | None) -> JobPaths:
     if isinstance(data_dir, JobPaths):
         return data_dir
-    if job_id is None or not _JOB_ID.fullmatch(job_id):
+    if job_id is None and isinstance(data_dir, str):
+        data_dir, job_id = None, data_dir
+    if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
         raise InvalidInput(f"{job_id!r} is not the id of a job", field="job_id")
     if data_dir is None:
         data_dir = settings.load().paths

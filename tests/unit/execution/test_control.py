@@ -14,9 +14,11 @@ import pytest
 
 from isengard.core.errors import Conflict, InvalidInput, IsengardError, NotFound, StorageError
 from isengard.core.paths import new_character_id
-from isengard.execution import control
+from isengard.events import EventName
+from isengard.execution import control, settling
 from isengard.jobs.models import Job, JobStatus
 from standins.jobs_and_characters import add_character
+from standins.journals import writer
 from standins.workbench import Workbench, workbench
 
 
@@ -127,6 +129,22 @@ def test_an_over_job_is_deleted_with_everything_but_its_lora(bench: Workbench) -
     assert lora.exists()
     with pytest.raises(NotFound):
         control.delete(bench.settings, bench.store, job.id)
+
+
+def test_an_end_that_no_worker_has_taken_note_of_is_told_as_such(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "PATIENCE_S", 0.0)
+    job, _ = submit(bench)
+    bench.store.transition(job.id, JobStatus.RUNNING)
+    with writer(bench.paths(job)) as journal:
+        journal.append(EventName.JOB_FAILED, "", {"status": "failed", "attempt": 1, "error": "it broke"})
+
+    for use_case in (control.cancel, control.resume, control.delete):
+        with pytest.raises(Conflict, match="isengard worker"):
+            use_case(bench.settings, bench.store, job.id)
+
+    assert bench.store.get_job(job.id).status is JobStatus.RUNNING
 
 
 def test_secrets_that_cannot_be_removed_keep_the_job_whole_and_say_so(

@@ -131,9 +131,10 @@ def test_it_takes_the_correlation_that_is_bound(tmp_path: Path) -> None:
 
 def test_it_finds_the_data_folder_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ISENGARD_DATA_DIR", str(tmp_path / "data"))
-    with TrainingJobLogger(job_id=JOB) as logger:
-        logger.info("x")
-    assert logger.get_log_path().is_relative_to(tmp_path / "data")
+    for named in ({"job_id": JOB}, {"data_dir": JOB}):  # a text alone is the job
+        with TrainingJobLogger(**named) as logger:
+            logger.info("x")
+        assert logger.get_log_path() == tmp_path / "data" / "logs" / "jobs" / JOB / "events.jsonl"
 
 
 def test_it_takes_the_folders_in_every_form(tmp_path: Path) -> None:

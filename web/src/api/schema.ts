@@ -2214,6 +2214,20 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Not JSON by its content type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the body has to be JSON: send 'Content-Type: application/json'"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A value is not acceptable; the detail names it. */
             422: {
                 headers: {
@@ -2403,6 +2417,20 @@ export interface operations {
                     /**
                      * @example {
                      *       "detail": "the body is over the limit of 1 MiB (ISENGARD_MAX_BODY_MB)"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not JSON by its content type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the body has to be JSON: send 'Content-Type: application/json'"
                      *     }
                      */
                     "application/json": components["schemas"]["Problem"];
@@ -2799,6 +2827,20 @@ export interface operations {
                     /**
                      * @example {
                      *       "detail": "the body is over the limit of 1 MiB (ISENGARD_MAX_BODY_MB)"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not JSON by its content type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the body has to be JSON: send 'Content-Type: application/json'"
                      *     }
                      */
                     "application/json": components["schemas"]["Problem"];
@@ -3741,6 +3783,20 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Not JSON by its content type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the body has to be JSON: send 'Content-Type: application/json'"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A value is not acceptable; the detail names it. */
             422: {
                 headers: {
@@ -3832,6 +3888,20 @@ export interface operations {
                     /**
                      * @example {
                      *       "detail": "the body is over the limit of 1 MiB (ISENGARD_MAX_BODY_MB)"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not JSON by its content type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the body has to be JSON: send 'Content-Type: application/json'"
                      *     }
                      */
                     "application/json": components["schemas"]["Problem"];
@@ -4106,6 +4176,20 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Not JSON by its content type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the body has to be JSON: send 'Content-Type: application/json'"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A value is not acceptable; the detail names it. */
             422: {
                 headers: {
@@ -4292,6 +4376,20 @@ export interface operations {
                     /**
                      * @example {
                      *       "detail": "the body is over the limit of 1 MiB (ISENGARD_MAX_BODY_MB)"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not JSON by its content type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the body has to be JSON: send 'Content-Type: application/json'"
                      *     }
                      */
                     "application/json": components["schemas"]["Problem"];
@@ -4533,6 +4631,20 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Not JSON by its content type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the body has to be JSON: send 'Content-Type: application/json'"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
             /** @description A value is not acceptable; the detail names it. */
             422: {
                 headers: {
@@ -4722,6 +4834,20 @@ export interface operations {
                     /**
                      * @example {
                      *       "detail": "the body is over the limit of 1 MiB (ISENGARD_MAX_BODY_MB)"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not JSON by its content type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "the body has to be JSON: send 'Content-Type: application/json'"
                      *     }
                      */
                     "application/json": components["schemas"]["Problem"];

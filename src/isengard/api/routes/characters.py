@@ -23,6 +23,7 @@ from isengard.api.schemas.common import problems
 from isengard.api.services import ServicesDep
 from isengard.api.uploads import IncomingFiles
 from isengard.api.views import character_view, image_view
+from isengard.execution.settling import settle_held
 
 router = APIRouter(prefix="/api/characters", tags=["characters"], route_class=StrictJsonRoute)
 
@@ -30,6 +31,7 @@ router = APIRouter(prefix="/api/characters", tags=["characters"], route_class=St
 @router.get("", summary="All characters")
 def list_characters(services: ServicesDep) -> CharacterList:
     """Newest first."""
+    settle_held(services.paths, services.store)
     found = [character_view(character) for character in services.characters.list()]
     return CharacterList(characters=found, total=len(found))
 
@@ -43,6 +45,7 @@ def create_character(services: ServicesDep, body: CharacterCreate) -> CharacterV
 @router.get("/{character_id}", summary="One character", responses=problems(404))
 def get_character(services: ServicesDep, character_id: str) -> CharacterView:
     """The character as it stands."""
+    settle_held(services.paths, services.store, character_id)
     return character_view(services.characters.get(character_id))
 
 
@@ -55,6 +58,7 @@ def update_character(services: ServicesDep, character_id: str, body: CharacterCh
 @router.delete("/{character_id}", status_code=204, summary="Delete a character", responses=problems(404, 409))
 def delete_character(services: ServicesDep, character_id: str) -> None:
     """Removes the character with its images; refused while a training of it goes on."""
+    settle_held(services.paths, services.store, character_id)
     services.characters.delete(character_id)
 
 

@@ -12,6 +12,7 @@ from isengard.api.schemas.common import problems
 from isengard.api.schemas.training import JobList, JobView, Preflight, TrainingPlan, TrainingRequest
 from isengard.api.services import ServicesDep
 from isengard.execution import control
+from isengard.execution.settling import settle_held
 
 router = APIRouter(prefix="/api/training", tags=["training"], route_class=StrictJsonRoute)
 
@@ -53,6 +54,8 @@ def list_training(
     cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> JobList:
     """One page; `cursor` of the answer continues it."""
+    if status is not None:  # rows are chosen by what they say, shown by what their journals say
+        settle_held(services.paths, services.store, character_id)
     page = services.store.list_jobs(status=status, character_id=character_id, limit=limit, cursor=cursor)
     return JobList(jobs=services.jobs.views(page.jobs), cursor=page.cursor)
 

@@ -32,6 +32,7 @@ _REASONS = {
     404: ("No such thing.", "no job has the id 'train-0123456789ab'"),
     409: ("The present state does not allow it.", "job train-0123456789ab is completed; it cannot become cancelling"),
     413: ("Over a size limit.", "the body is over the limit of 1 MiB (ISENGARD_MAX_BODY_MB)"),
+    415: ("Not JSON by its content type.", "the body has to be JSON: send 'Content-Type: application/json'"),
     416: ("The range lies outside the file.", "the range is outside the file, which has 2048 bytes"),
     422: (
         "A value is not acceptable; the detail names it.",
