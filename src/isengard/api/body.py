@@ -6,6 +6,7 @@ nor lone surrogates; a depth nobody needs is refused before a model walks into i
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -17,17 +18,18 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from isengard.api.errors import problem_of
-from isengard.core.errors import TooLarge
+from isengard.core.errors import TooLarge, TooSlow
 
 MAX_DEPTH = 64
 MIB = 1024 * 1024
 
 
 class BodyLimit:
-    """Refuses bodies over a limit: a small one for JSON, a large one for uploads. Wraps `app`."""
+    """Refuses bodies over a limit, a small one for JSON, a large one for uploads, and those that stop. Wraps `app`."""
 
-    def __init__(self, app: ASGIApp, *, body_mb: int, upload_mb: int) -> None:
+    def __init__(self, app: ASGIApp, *, body_mb: int, upload_mb: int, timeout_s: float) -> None:
         self._app = app
+        self._timeout_s = timeout_s
         self._body_mb = body_mb
         self._upload_mb = upload_mb
 
@@ -44,7 +46,7 @@ class BodyLimit:
             await problem_of(error)(scope, receive, send)
             return
         if declared or "transfer-encoding" in headers:
-            receive = _counted(receive, limit, error)
+            receive = _bounded(receive, limit, error, self._timeout_s)
         await self._app(scope, receive, send)
 
     def _is_upload(self, headers: Headers) -> bool:
@@ -58,19 +60,29 @@ class BodyLimit:
         return TooLarge(f"the body is over the limit of {self._limit_mb(headers)} MiB ({setting})")
 
 
-def _counted(receive: Receive, limit: int, error: TooLarge) -> Receive:
-    """`receive` that raises `error` once more than `limit` bytes came."""
+def _bounded(receive: Receive, limit: int, error: TooLarge, timeout_s: float) -> Receive:
+    """`receive` that raises `error` once more than `limit` bytes came, and `TooSlow` when the rest does not come."""
     taken = 0
+    is_whole = False
 
-    async def counted() -> Message:
-        nonlocal taken
-        message = await receive()
+    async def bounded() -> Message:
+        nonlocal taken, is_whole
+        if is_whole:  # what is waited for now is that the client goes away
+            return await receive()
+        try:
+            async with asyncio.timeout(timeout_s):
+                message = await receive()
+        except TimeoutError:
+            raise TooSlow(
+                f"the body of the request paused for longer than {timeout_s:g} s (ISENGARD_BODY_TIMEOUT_S)"
+            ) from None
         taken += len(message.get("body", b""))
+        is_whole = not message.get("more_body", False)
         if taken > limit:
             raise error
         return message
 
-    return counted
+    return bounded
 
 
 class _JsonRequest(Request):
