@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import socket
 from collections.abc import Iterable, Iterator
@@ -140,3 +141,25 @@ def test_a_stream_and_a_socket_outlive_the_time_for_a_head(strict: ApiServer) ->
             client.post(f"/api/training/{job}/cancel")
             assert "event: complete" in list(lines)
             assert '"complete"' in list(channel)[-1]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "told"),
+    [
+        (b'{"name": "a", "trigger_word": "b", "name": "c"}', {}, 400, "'name' comes twice"),
+        (b'{"name": {"a": 1, "a": 2}}', {}, 400, "'a' comes twice"),
+        (b"[" + b"1," * 100_000 + b"1]", {}, 413, "more than 20000 values"),
+        (b"{" + b",".join(b'"k%d":1' % number for number in range(100_000)) + b"}", {}, 413, "more than 20000 values"),
+        (gzip.compress(b"{}"), {"Content-Encoding": "gzip"}, 415, "Content-Encoding"),
+        (b'{"name": "a", "trigger_word": "b"}', {"Content-Type": "text/plain"}, 422, "text/plain"),
+        (b"name=a&trigger_word=b", {"Content-Type": "application/x-www-form-urlencoded"}, 422, "application/json"),
+    ],
+    ids=["twice", "twice inside", "many items", "many keys", "compressed", "text", "form"],
+)
+def test_a_body_that_is_no_plain_json_is_refused_with_the_reason(
+    strict: ApiServer, body: bytes, headers: dict[str, str], status: int, told: str
+) -> None:
+    with strict.client(headers={"Content-Type": "application/json", **headers}) as client:
+        answer = client.post("/api/characters", content=body)
+    assert answer.status_code == status
+    assert told in answer.json()["detail"]

@@ -1,7 +1,8 @@
 """What a request body may be: its size, and for JSON its depth and its numbers. Reads nothing by itself.
 
 The size is counted as bytes arrive, whatever ``Content-Length`` says. JSON is read by orjson, which takes neither NaN
-nor lone surrogates; a depth nobody needs is refused before a model walks into it.
+nor lone surrogates; a depth or a number of values that nobody needs is refused before a model walks into it, and so is
+a key that comes twice: two readers of one body must not see two requests.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import orjson
-from fastapi import Request, Response
+from fastapi import Request, Response, params
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from isengard.api.errors import problem_of
-from isengard.core.errors import TooLarge, TooSlow
+from isengard.api.errors import problem, problem_of
+from isengard.core.errors import InvalidInput, TooLarge, TooSlow
 
 MAX_DEPTH = 64
+MAX_VALUES = 20_000
 MIB = 1024 * 1024
 
 
@@ -46,6 +48,9 @@ class BodyLimit:
             await problem_of(error)(scope, receive, send)
             return
         if declared or "transfer-encoding" in headers:
+            if headers.get("content-encoding", "identity").lower() != "identity":
+                await problem(415, "bodies are taken as they are, without a Content-Encoding")(scope, receive, send)
+                return
             receive = _bounded(receive, limit, error, self._timeout_s)
         await self._app(scope, receive, send)
 
@@ -98,11 +103,21 @@ class StrictJsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, given a request that parses strictly."""
         handler = super().get_route_handler()
+        takes_json = self.body_field is not None and not isinstance(self.body_field.field_info, params.Form)
 
         async def handle(request: Request) -> Response:
+            if takes_json:
+                _check_type(request.headers)
             return await handler(_JsonRequest(request.scope, request.receive))
 
         return handle
+
+
+def _check_type(headers: Headers) -> None:
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    if has_body and not kind.endswith("json"):
+        raise InvalidInput(f"the body has the type {kind[:80]!r}; send application/json", field="Content-Type")
 
 
 def parse_json(body: bytes) -> Any:
@@ -110,7 +125,7 @@ def parse_json(body: bytes) -> Any:
 
     Raises:
         json.JSONDecodeError: It is not JSON; what FastAPI turns into a validation error.
-        TooLarge: It is nested deeper than `MAX_DEPTH`.
+        TooLarge: It is nested deeper than `MAX_DEPTH`, or holds more than `MAX_VALUES` values.
     """
     try:
         value = orjson.loads(body)
@@ -118,25 +133,36 @@ def parse_json(body: bytes) -> Any:
         if "depth" in error.msg or "ecursion" in error.msg:
             raise _too_deep() from None
         raise json.JSONDecodeError(error.msg, error.doc, error.pos) from None
-    if _is_deeper(value, MAX_DEPTH):
-        raise _too_deep()
+    _check_shape(value)
+    json.loads(body, object_pairs_hook=_once_each)
     return value
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at]))
+        raise json.JSONDecodeError(f"the key {twice[:80]!r} comes twice", "", 0)
+    return found
 
 
 def _too_deep() -> TooLarge:
     return TooLarge(f"the body is nested deeper than {MAX_DEPTH} levels")
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether `value` has more than `levels` levels of arrays and objects."""
-    layer = [value]
-    for _ in range(levels + 1):
+def _check_shape(value: Any) -> None:
+    layer, values = [value], 1
+    for _ in range(MAX_DEPTH + 1):
         layer = [
             child
             for node in layer
             if isinstance(node, dict | list)
             for child in (node.values() if isinstance(node, dict) else node)
         ]
+        values += len(layer)
+        if values > MAX_VALUES:
+            raise TooLarge(f"the body holds more than {MAX_VALUES} values")
         if not layer:
-            return False
-    return any(isinstance(node, dict | list) for node in layer)
+            return
+    if any(isinstance(node, dict | list) for node in layer):
+        raise _too_deep()

@@ -9,12 +9,14 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from typing import Any
 
 from PIL import Image
 
 from isengard.datasets.limits import Refused
 
 _ORIENTATION = 0x0112
+_QUALITY: dict[str, dict[str, Any]] = {"PNG": {}, "JPEG": {"quality": 95}, "WEBP": {"lossless": True}}
 _TEXT = re.compile(
     rb"<(?:script|html|!doctype|svg|body|iframe|object|embed|meta|link|img|\?php|\?xml|!entity)|javascript:|%pdf-1|<\?=",
     re.IGNORECASE,
@@ -36,9 +38,8 @@ def redrawn(image: Image.Image, kind: str) -> bytes:
     orientation = image.getexif().get(_ORIENTATION, 1)
     if orientation != 1:
         exif[_ORIENTATION] = orientation
-    how = {"PNG": {}, "JPEG": {"quality": 95}, "WEBP": {"lossless": True}}[kind]
     out = io.BytesIO()
-    image.save(out, format=kind, exif=exif, icc_profile=None, **how)
+    image.save(out, format=kind, exif=exif, icc_profile=None, **_QUALITY[kind])
     if is_something_else(out.getvalue()):
         raise Refused("the image is also a file of another kind")
     return out.getvalue()
