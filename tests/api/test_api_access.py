@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import secrets
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +46,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     data.prepare()
     tokens = TokenFile(data)
     operator, viewer = tokens.create("boss", Role.OPERATOR), tokens.create("guest", Role.VIEWER)
-    with api_server(folder) as server:
+    with api_server(folder, stream_heartbeat_s=0.2) as server:
         headers = {"Authorization": f"Bearer {operator}"}
         with server.client(headers=headers) as client:
             character = make_character(client)
@@ -134,6 +136,64 @@ def test_a_revoked_token_ends_its_sessions(guarded: Guarded) -> None:
         assert browser.get("/api/training").status_code == 401
 
 
+def test_a_new_token_of_the_same_name_does_not_bring_an_old_session_back(guarded: Guarded) -> None:
+    tokens = TokenFile(DataDir(guarded.server.settings.data_dir))
+    with guarded.client() as browser:
+        browser.post("/login", data={"token": tokens.create("again", Role.VIEWER)})
+        tokens.revoke("again")
+        tokens.create("again", Role.OPERATOR)
+        assert browser.get("/api/whoami").status_code == 401
+
+
+def test_a_session_that_was_left_is_over_for_whoever_has_its_cookie(guarded: Guarded) -> None:
+    with guarded.client() as browser, guarded.client() as thief:
+        browser.post("/login", data={"token": guarded.viewer})
+        thief.cookies.set("isengard_session", browser.cookies["isengard_session"])
+        assert thief.get("/api/whoami").status_code == 200
+        browser.post("/logout")
+        assert thief.get("/api/whoami").status_code == 401
+
+
+def test_a_share_link_is_over_when_it_or_the_token_behind_it_is_taken_back(guarded: Guarded) -> None:
+    tokens = TokenFile(DataDir(guarded.server.settings.data_dir))
+    address = f"/api/jobs/{guarded.job}/share"
+    leaving = tokens.create("leaving", Role.OPERATOR)
+    with guarded.client(guarded.operator) as client, guarded.client(leaving) as other:
+        taken_back, left_behind = client.post(address).json()["url"], other.post(address).json()["url"]
+        with guarded.client() as guest, guarded.client() as second:
+            assert (guest.get(taken_back).status_code, second.get(left_behind).status_code) == (303, 303)
+            with guest.stream("GET", f"/api/jobs/{guarded.job}/stream") as stream:
+                lines = stream.iter_lines()
+                assert next(lines).startswith("retry")
+                tokens.revoke("leaving")
+                assert second.get(f"/api/jobs/{guarded.job}/logs").status_code == 401
+                assert guest.get(f"/api/jobs/{guarded.job}/logs").status_code == 200
+                assert guest.delete(address).status_code == 403
+                assert client.delete(address).status_code == 204
+                assert sum(1 for _ in lines) < 100, "the open stream goes on"
+            assert guest.get(f"/api/jobs/{guarded.job}/logs").status_code == 401
+            assert guest.get(taken_back).status_code == 404
+            assert guest.get(client.post(address).json()["url"]).status_code == 303
+
+
+def test_the_bundle_and_the_story_of_a_share_link_tell_of_no_other_job(guarded: Guarded) -> None:
+    story = {"X-Correlation-ID": "one-story-of-two-jobs"}
+    with guarded.client(guarded.operator) as client:
+        body = {"character_id": make_character(client)["id"], "trainer": "mock"}
+        shown, hidden = (client.post("/api/training", json=body, headers=story).json()["id"] for _ in range(2))
+        client.get(f"/api/jobs/{hidden}/summary")
+        link = client.post(f"/api/jobs/{shown}/share").json()["url"]
+        assert hidden in client.get(f"/api/jobs/{shown}/trace").text
+    with guarded.client() as guest:
+        guest.get(link)
+        assert hidden not in guest.get(f"/api/jobs/{shown}/trace").text
+        with zipfile.ZipFile(io.BytesIO(guest.get(f"/api/jobs/{shown}/debug-bundle").content)) as bundle:
+            assert not [name for name in bundle.namelist() if hidden.encode() in bundle.read(name)]
+        for path in ("/info", "/openapi.json", "/ready", "/api/queue", "/api/demo"):
+            assert guest.get(path).status_code == 403, path
+        assert guest.get("/api/whoami").json() == {"name": f"share:{shown}", "role": "viewer", "job_id": shown}
+
+
 def test_a_share_link_shows_one_job_and_changes_nothing(guarded: Guarded) -> None:
     with guarded.client(guarded.operator) as client:
         link = client.post(f"/api/jobs/{guarded.job}/share", json={"expires_in_s": 60}).json()["url"]
@@ -147,6 +207,20 @@ def test_a_share_link_shows_one_job_and_changes_nothing(guarded: Guarded) -> Non
             assert guest.get(path).status_code == 403, path
         assert guest.post(f"/api/training/{guarded.job}/cancel").status_code == 403
         assert guest.get("/share/v1.nonsense.nonsense").status_code == 404
+
+
+@pytest.mark.parametrize("damage", [b"{", b"[]", b'{"tokens": [{"name": "x"}]}'])
+def test_a_damaged_list_of_tokens_lets_nobody_in_and_is_named(guarded: Guarded, damage: bytes) -> None:
+    path = guarded.server.settings.data_dir / "secrets" / "access.json"
+    whole = path.read_bytes()
+    path.write_bytes(damage)
+    try:
+        with guarded.client(guarded.operator) as client:
+            answer = client.get("/api/training")
+        assert answer.status_code == 507
+        assert "secrets/access.json" in answer.json()["detail"]
+    finally:
+        path.write_bytes(whole)
 
 
 def test_guessing_is_slowed_down(guarded: Guarded) -> None:
@@ -172,6 +246,16 @@ def test_the_audit_trail_names_who_changed_what_and_holds_no_token(guarded: Guar
 def test_a_server_without_tokens_is_open_on_loopback(api: ApiServer) -> None:
     with api.client() as client:
         assert client.get("/api/whoami").json() == {"name": "local", "role": "operator", "job_id": None}
+
+
+def test_another_token_in_the_settings_ends_the_sessions_of_the_one_before(tmp_path: Path) -> None:
+    before, after = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+    with api_server(tmp_path / "data", token=before) as server, server.client() as browser:
+        browser.post("/login", data={"token": before})
+        assert browser.get("/api/whoami").status_code == 200
+        cookies = browser.cookies
+    with api_server(tmp_path / "data", token=after) as server, server.client(cookies=cookies) as browser:
+        assert browser.get("/api/whoami").status_code == 401
 
 
 def test_the_token_of_the_settings_is_an_operators(tmp_path: Path) -> None:

@@ -7,11 +7,8 @@ Where the server has tokens, everything but liveness and the login wants one; ro
 
 from __future__ import annotations
 
-import ipaddress
-import socket
-from collections.abc import Iterable
+from functools import partial
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
@@ -23,10 +20,10 @@ from isengard.api.auth.keyring import address_of
 from isengard.api.auth.pages import to_login
 from isengard.api.auth.rights import READING, check_rights
 from isengard.api.errors import problem_of, status_of
+from isengard.api.same_origin import OwnHosts, check_host, check_origin
 from isengard.api.services import services_of
 from isengard.core.access.roles import Actor, Role
-from isengard.core.errors import Forbidden, IsengardError, RateLimited, Unauthenticated
-from isengard.core.settings import Settings
+from isengard.core.errors import IsengardError, RateLimited, Unauthenticated
 
 OPEN_PATHS = frozenset({"/health", "/login", "/logout"})
 """Answered without a token: liveness for load balancers, and the way in."""
@@ -43,34 +40,41 @@ class Gate(Protocol):
         """Whoever it is; raises `Unauthenticated` or `RateLimited`."""
         ...
 
+    def stands(self, headers: Headers, actor: Actor) -> bool:
+        """Whether a request that went on would still be `actor`'s: nothing was taken back, nothing is over."""
+        ...
+
 
 class AccessGuard:
     """Refuses what may not pass and notes who changed what; wraps `app`."""
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: OwnHosts) -> None:
         self._app = app
-        self._hosts = frozenset(hosts)
+        self._hosts = hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Admit or refuse one request."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        scope.setdefault("state", {})
         try:
             actor = self._admit(scope, Headers(scope=scope))
         except IsengardError as error:
             await _refuse(error, scope, receive, send)
             return
-        scope.setdefault("state", {})["actor"] = actor
+        scope["state"]["actor"] = actor
         await self._app(scope, receive, _noting(scope, send, actor))
 
     def _admit(self, scope: Scope, headers: Headers) -> Actor:
-        check_host(headers.get("host"), self._hosts)
-        check_origin(headers)
+        check_host(headers, self._hosts)
+        check_origin(scope, headers)
         if scope["path"] in OPEN_PATHS or scope["path"].startswith(SHARE_PREFIX):
             return NOBODY
-        actor = services_of(HTTPConnection(scope)).gate.identify(headers, scope)
+        gate = services_of(HTTPConnection(scope)).gate
+        actor = gate.identify(headers, scope)
         check_rights(actor, _method(scope), scope["path"])
+        scope["state"]["stands"] = partial(gate.stands, headers, actor)
         return actor
 
 
@@ -101,50 +105,6 @@ def _note(scope: Scope, name: str, status: int) -> None:
         path=scope["path"][:500],
         status=status,
     )
-
-
-def own_hosts(settings: Settings) -> set[str]:
-    """The names this server answers to, beside IP addresses, which no foreign domain can pose as."""
-    configured = {name.strip().lower() for name in settings.allowed_hosts.split(",") if name.strip()}
-    return {"localhost", settings.host.lower(), socket.gethostname().lower(), *configured}
-
-
-def check_host(host: str | None, own: frozenset[str]) -> None:
-    """Raise `Forbidden` unless `host` (a ``Host`` header) names this server."""
-    name = _hostname(host or "")
-    if name and (name in own or name.endswith(".localhost") or _is_address(name)):
-        return
-    raise Forbidden(
-        f"the Host header {(host or '')[:100]!r} is not one that this server answers to; "
-        "ISENGARD_ALLOWED_HOSTS adds names"
-    )
-
-
-def check_origin(headers: Headers) -> None:
-    """Raise `Forbidden` for a request that another site's page makes through the visitor's browser."""
-    origin = headers.get("origin")
-    if origin is not None:
-        if urlsplit(origin).netloc.lower() != headers.get("host", "").lower() or not origin.startswith("http"):
-            raise Forbidden(f"requests from the origin {origin[:100]!r} are not accepted here")
-        return
-    from_elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site")
-    if from_elsewhere and headers.get("sec-fetch-mode") != "navigate":
-        raise Forbidden("requests from another site's page are not accepted here")
-
-
-def _hostname(host: str) -> str:
-    try:
-        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
-    except ValueError:
-        return ""
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 async def _refuse(error: IsengardError, scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 import isengard
 from isengard.api import errors, openapi, page, readings
-from isengard.api.access import AccessGuard, own_hosts
+from isengard.api.access import AccessGuard
 from isengard.api.auth.audit import AuditTrail
 from isengard.api.auth.keyring import Keyring, OpenDoor
 from isengard.api.board import Board
@@ -24,11 +24,13 @@ from isengard.api.figures import Figures
 from isengard.api.parameters import EmptyParameters
 from isengard.api.readiness import ReadinessChecks
 from isengard.api.router import api_router
+from isengard.api.same_origin import OwnHosts
 from isengard.api.services import Services
 from isengard.api.subscribers import Subscribers
 from isengard.api.views import FreshJobs
 from isengard.core.access.first_token import needs_tokens
 from isengard.core.access.tokens import TokenFile
+from isengard.core.access.withdrawn import Withdrawn
 from isengard.core.clock import utc_now
 from isengard.core.errors import IsengardError
 from isengard.core.redaction import Redactor
@@ -62,8 +64,10 @@ def create_app(settings: Settings, *, web: Path = WEB) -> FastAPI:
     app.router.default = page.Page(web)  # what no route takes; a mount would take wrong methods, too
     # The last one added is the outermost.
     app.add_middleware(EmptyParameters)
-    app.add_middleware(BodyLimit, body_mb=settings.max_body_mb, upload_mb=settings.max_upload_mb)
-    app.add_middleware(AccessGuard, hosts=own_hosts(settings))
+    app.add_middleware(
+        BodyLimit, body_mb=settings.max_body_mb, upload_mb=settings.max_upload_mb, timeout_s=settings.body_timeout_s
+    )
+    app.add_middleware(AccessGuard, hosts=OwnHosts.of(settings))
     app.add_middleware(Envelope, figures=app.state.figures)
     return app
 
@@ -127,4 +131,5 @@ def _open(settings: Settings, figures: Figures) -> Services:
 def _gate(settings: Settings) -> Keyring | OpenDoor:
     if not needs_tokens(settings):
         return OpenDoor()
-    return Keyring(TokenFile(settings.paths), settings.token.get_secret_value() if settings.token else "")
+    configured = settings.token.get_secret_value() if settings.token else ""
+    return Keyring(TokenFile(settings.paths), configured, Withdrawn(settings.paths))

@@ -1,35 +1,40 @@
 """What a request body may be: its size, and for JSON its depth and its numbers. Reads nothing by itself.
 
 The size is counted as bytes arrive, whatever ``Content-Length`` says. JSON is read by orjson, which takes neither NaN
-nor lone surrogates; a depth nobody needs is refused before a model walks into it. Programs that write NaN into JSON (as
-Python's json does) are told which value it was.
+nor lone surrogates; a depth or a number of values that nobody needs is refused before a model walks into it, and so is
+a key that comes twice: two readers of one body must not see two requests. Programs that write NaN into JSON (as Python's
+json does) are told which value it was.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import orjson
-from fastapi import Request, Response
+from fastapi import Request, Response, params
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from isengard.api.errors import problem_of
-from isengard.core.errors import InvalidInput, TooLarge
+from isengard.api.errors import problem, problem_of
+from isengard.core.errors import InvalidInput, TooLarge, TooSlow
 
 MAX_DEPTH = 64
+MAX_VALUES = 20_000
 MIB = 1024 * 1024
 
 
 class BodyLimit:
-    """Refuses bodies over a limit: a small one for JSON, a large one for uploads. Wraps `app`."""
+    """Refuses bodies over a limit, a small one for JSON, a large one for uploads, and those that stop. Wraps `app`."""
 
-    def __init__(self, app: ASGIApp, *, body_mb: int, upload_mb: int) -> None:
+    def __init__(self, app: ASGIApp, *, body_mb: int, upload_mb: int, timeout_s: float) -> None:
         self._app = app
+        self._timeout_s = timeout_s
         self._body_mb = body_mb
         self._upload_mb = upload_mb
 
@@ -46,7 +51,10 @@ class BodyLimit:
             await problem_of(error)(scope, receive, send)
             return
         if declared or "transfer-encoding" in headers:
-            receive = _counted(receive, limit, error)
+            if headers.get("content-encoding", "identity").lower() != "identity":
+                await problem(415, "bodies are taken as they are, without a Content-Encoding")(scope, receive, send)
+                return
+            receive = _bounded(receive, limit, error, self._timeout_s)
         await self._app(scope, receive, send)
 
     def _is_upload(self, headers: Headers) -> bool:
@@ -60,19 +68,29 @@ class BodyLimit:
         return TooLarge(f"the body is over the limit of {self._limit_mb(headers)} MiB ({setting})")
 
 
-def _counted(receive: Receive, limit: int, error: TooLarge) -> Receive:
-    """`receive` that raises `error` once more than `limit` bytes came."""
+def _bounded(receive: Receive, limit: int, error: TooLarge, timeout_s: float) -> Receive:
+    """`receive` that raises `error` once more than `limit` bytes came, and `TooSlow` when the rest does not come."""
     taken = 0
+    is_whole = False
 
-    async def counted() -> Message:
-        nonlocal taken
-        message = await receive()
+    async def bounded() -> Message:
+        nonlocal taken, is_whole
+        if is_whole:  # what is waited for now is that the client goes away
+            return await receive()
+        try:
+            async with asyncio.timeout(timeout_s):
+                message = await receive()
+        except TimeoutError:
+            raise TooSlow(
+                f"the body of the request paused for longer than {timeout_s:g} s (ISENGARD_BODY_TIMEOUT_S)"
+            ) from None
         taken += len(message.get("body", b""))
+        is_whole = not message.get("more_body", False)
         if taken > limit:
             raise error
         return message
 
-    return counted
+    return bounded
 
 
 class _JsonRequest(Request):
@@ -88,11 +106,21 @@ class StrictJsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, given a request that parses strictly."""
         handler = super().get_route_handler()
+        takes_json = self.body_field is not None and not isinstance(self.body_field.field_info, params.Form)
 
         async def handle(request: Request) -> Response:
+            if takes_json:
+                _check_type(request.headers)
             return await handler(_JsonRequest(request.scope, request.receive))
 
         return handle
+
+
+def _check_type(headers: Headers) -> None:
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    if has_body and not kind.endswith("json"):
+        raise InvalidInput(f"the body has the type {kind[:80]!r}; send application/json", field="Content-Type")
 
 
 def parse_json(body: bytes) -> Any:
@@ -101,7 +129,7 @@ def parse_json(body: bytes) -> Any:
     Raises:
         json.JSONDecodeError: It is not JSON; what FastAPI turns into a validation error.
         InvalidInput: It would be JSON but for a number that JSON does not have; `field` says where.
-        TooLarge: It is nested deeper than `MAX_DEPTH`.
+        TooLarge: It is nested deeper than `MAX_DEPTH`, or holds more than `MAX_VALUES` values.
     """
     try:
         value = orjson.loads(body)
@@ -110,8 +138,8 @@ def parse_json(body: bytes) -> Any:
             raise _too_deep() from None
         _refuse_no_numbers(body)
         raise json.JSONDecodeError(error.msg, error.doc, error.pos) from None
-    if _is_deeper(value, MAX_DEPTH):
-        raise _too_deep()
+    _check_shape(value)
+    json.loads(body, object_pairs_hook=_once_each)
     return value
 
 
@@ -134,20 +162,32 @@ def _first_no_number(value: Any, place: tuple[str, ...]) -> tuple[str, ...] | No
     return next((where for where in found if where is not None), None)
 
 
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
+        raise json.JSONDecodeError(f"the key {twice[:80]!r} comes twice", "", 0)
+    return found
+
+
 def _too_deep() -> TooLarge:
     return TooLarge(f"the body is nested deeper than {MAX_DEPTH} levels")
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether `value` has more than `levels` levels of arrays and objects."""
-    layer = [value]
-    for _ in range(levels + 1):
+def _check_shape(value: Any) -> None:
+    layer, values = [value], 1
+    for _ in range(MAX_DEPTH + 1):
         layer = [
             child
             for node in layer
             if isinstance(node, dict | list)
             for child in (node.values() if isinstance(node, dict) else node)
         ]
+        values += len(layer)
+        if values > MAX_VALUES:
+            raise TooLarge(f"the body holds more than {MAX_VALUES} values")
         if not layer:
-            return False
-    return any(isinstance(node, dict | list) for node in layer)
+            return
+    if any(isinstance(node, dict | list) for node in layer):
+        raise _too_deep()

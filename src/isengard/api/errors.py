@@ -17,6 +17,7 @@ STATUS: dict[type[errors.IsengardError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.TooLarge: 413,
+    errors.TooSlow: 408,
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.RateLimited: 429,
@@ -102,7 +103,11 @@ async def _on_http_error(request: Request | WebSocket, error: Exception) -> JSON
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
     if isinstance(error.__cause__, errors.IsengardError):  # raised while the body was read, wrapped by FastAPI
         return await _answer(request, problem_of(error.__cause__))
-    detail = "there is nothing at this address" if error.detail == "Not Found" else str(error.detail)
+    detail = str(error.detail)
+    if error.status_code == 404:
+        detail = "there is nothing at this address"
+    elif error.status_code == 405:
+        detail = f"{request.scope['method']} is not possible at this address"
     return await _answer(request, problem(error.status_code, detail, error.headers))
 
 

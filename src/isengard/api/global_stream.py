@@ -67,7 +67,7 @@ class JobsStream(Response):
         """Stream until the client goes or the server stops."""
         board = self._services.board
         with ExitStack() as stack:
-            subscriber = stack.enter_context(self._services.subscribers.admit(scope.get("client")))
+            subscriber = stack.enter_context(self._services.subscribers.admit(scope))
             first = self._first(board, subscriber)
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": first, "more_body": True})

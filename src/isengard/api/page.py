@@ -14,7 +14,7 @@ import hashlib
 import html
 import json
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -123,7 +123,7 @@ class Page:
     def _index(self, actor: Actor) -> Response:
         index = self._assets.get("/index.html")
         nonce = secrets.token_urlsafe(16)
-        told = html.escape(json.dumps(asdict(actor)))
+        told = html.escape(json.dumps({"name": actor.name, "role": actor.role, "job_id": actor.job_id}))
         body = index.body.replace(NONCE, nonce.encode()).replace(ACTOR, told.encode()) if index else _NOT_BUILT
         return Response(
             body,

@@ -6,6 +6,8 @@ with their position → running requests finish, for `DRAIN_S` at most → board
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import signal
 import socket
 import tempfile
@@ -20,6 +22,7 @@ from fastapi import FastAPI
 from isengard.api.app import create_app
 from isengard.api.half_open import give_up_silent_clients
 from isengard.api.subscribers import Address
+from isengard.api.wire import bounded_http
 from isengard.core.errors import StartupError
 from isengard.core.settings import Settings
 
@@ -35,6 +38,7 @@ def serve(settings: Settings, listener: socket.socket, *, ready: Callable[[], No
     Raises:
         StartupError: The data folder or the database cannot be used.
     """
+    _take_all_descriptors()
     _spool_uploads_in(settings.paths.run / "spool")
     give_up_silent_clients(listener, settings.stream_stall_s)
     app = create_app(settings)
@@ -54,6 +58,13 @@ def _spool_uploads_in(folder: Path) -> None:
     tempfile.tempdir = str(folder)
 
 
+def _take_all_descriptors() -> None:
+    """Use as many open files as this user may have: many systems allow 1,024 at first, less than the streams need."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS calls "unlimited" more than it gives
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def _nothing() -> None:
     """Nobody waits."""
 
@@ -66,7 +77,7 @@ class ApiServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 loop="uvloop",
-                http="httptools",
+                http=bounded_http(settings.max_header_kb, settings.header_timeout_s),
                 ws="websockets-sansio",
                 lifespan="on",
                 log_config=None,
@@ -77,7 +88,6 @@ class ApiServer(uvicorn.Server):
                 timeout_keep_alive=30,
                 ssl_certfile=settings.tls_cert,
                 ssl_keyfile=settings.tls_key,
-                h11_max_incomplete_event_size=64 * 1024,
                 ws_max_size=64 * 1024,
                 ws_per_message_deflate=False,
             )

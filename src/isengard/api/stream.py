@@ -145,7 +145,7 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the job, the connection or the server ends."""
         async with AsyncExitStack() as stack:
-            subscriber = stack.enter_context(self._services.subscribers.admit(scope.get("client")))
+            subscriber = stack.enter_context(self._services.subscribers.admit(scope))
             feed = await stack.enter_async_context(self._services.feeds.watch(self._job_id))
             opening = await begin(self._services, feed, self._after)
             if opening.is_over:
@@ -201,7 +201,7 @@ async def serve_socket(services: Services, websocket: WebSocket, job_id: str, af
         Overloaded: There is no place for it; the handshake is not answered yet.
     """
     async with AsyncExitStack() as stack:
-        subscriber = stack.enter_context(services.subscribers.admit(websocket.scope.get("client")))
+        subscriber = stack.enter_context(services.subscribers.admit(websocket.scope))
         feed = await stack.enter_async_context(services.feeds.watch(job_id))
         opening = await begin(services, feed, after)
         await websocket.accept()

@@ -7,6 +7,7 @@ Timeline of an ending:
 - the client goes away: its connection's `receive` says so → `leave` → its loop wakes and returns
 - the client does not read: its `send` waits for longer than `stall_s` → the sweep aborts the connection → as above
 - the client is silent for good: the kernel gives the connection up (`half_open`) → as the first
+- the client may not look any longer (its token, session or share link is over): the sweep asks → as the first
 - the server stops: `close` → every loop wakes, sees `closed`, ends its response; clients come back with their position
 """
 
@@ -16,6 +17,8 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from starlette.types import Scope
 
 from isengard.core.errors import Overloaded
 
@@ -31,12 +34,24 @@ class Subscriber:
         client: The peer's address, where the server tells it.
     """
 
-    __slots__ = ("_beat_due", "_sending_since", "_waiter", "client", "gone", "last_sent", "position")
+    __slots__ = (
+        "_asked_at",
+        "_beat_due",
+        "_sending_since",
+        "_stands",
+        "_waiter",
+        "client",
+        "gone",
+        "last_sent",
+        "position",
+    )
 
-    def __init__(self, client: Address | None) -> None:
+    def __init__(self, client: Address | None, stands: Callable[[], bool]) -> None:
         self.position = 0
         self.gone = False
         self.client = client
+        self._stands = stands
+        self._asked_at = time.monotonic()
         self.last_sent = time.monotonic()
         self._beat_due = False
         self._sending_since: float | None = None
@@ -77,6 +92,13 @@ class Subscriber:
             self._beat_due = True
             self.wake()
 
+    def may_stay(self, now: float, ask_every_s: float) -> bool:
+        """Whether the client may still look, as far as is known or was not asked for `ask_every_s`."""
+        if now - self._asked_at < ask_every_s:
+            return True
+        self._asked_at = now
+        return self._stands()
+
     def is_stuck(self, now: float, stall_s: float) -> bool:
         """Whether one send has waited for the client for longer than `stall_s`."""
         return self._sending_since is not None and now - self._sending_since > stall_s
@@ -87,7 +109,7 @@ class Subscribers:
 
     Args:
         limit: How many there may be.
-        heartbeat_s: A sign of life is sent after so many seconds without a frame.
+        heartbeat_s: A sign of life is sent after so many seconds without a frame; as often it is asked who may stay.
         stall_s: A client that has not taken a send for so many seconds is cut off.
 
     Attributes:
@@ -107,15 +129,15 @@ class Subscribers:
         return len(self._open)
 
     @contextmanager
-    def admit(self, client: Address | None) -> Iterator[Subscriber]:
-        """A place for one stream; raises `Overloaded` when all are taken or the server stops."""
+    def admit(self, scope: Scope) -> Iterator[Subscriber]:
+        """A place for the stream that `scope` asks for; raises `Overloaded` when all are taken or the server stops."""
         if self.closed:
             raise Overloaded("this server is shutting down", retry_after_s=2)
         if len(self._open) >= self._limit:
             raise Overloaded(
                 f"all {self._limit} streams of this server are in use (ISENGARD_MAX_STREAMS)", retry_after_s=5
             )
-        subscriber = Subscriber(client)
+        subscriber = Subscriber(scope.get("client"), scope.get("state", {}).get("stands", _always))
         self._open.add(subscriber)
         if self._sweep is None or self._sweep.done():
             self._sweep = asyncio.get_running_loop().create_task(self._sweep_on(), name="stream-sweep")
@@ -138,6 +160,8 @@ class Subscribers:
             now = time.monotonic()
             for subscriber in list(self._open):
                 subscriber.beat(now, self._heartbeat_s)
+                if not subscriber.may_stay(now, self._heartbeat_s):
+                    subscriber.leave()
                 if subscriber.is_stuck(now, self._stall_s):
                     self._cut(subscriber)
 
@@ -145,3 +169,7 @@ class Subscribers:
         subscriber.gone = True
         if self.abort is not None and subscriber.client is not None:
             self.abort(subscriber.client)
+
+
+def _always() -> bool:
+    return True

@@ -15,15 +15,19 @@ _FREQUENT = frozenset(
 )
 
 
-def trace_view(data: DataDir, correlation_id: str, limit: int) -> Trace:
-    """The first `limit` lines of the story, every one of them."""
-    return _view(correlation_id, list(islice(trace(data, correlation_id), limit + 1)), limit)
+def trace_view(data: DataDir, correlation_id: str, limit: int, *, job_id: str | None, way: bool) -> Trace:
+    """The first `limit` lines of the story.
 
-
-def way_view(data: DataDir, correlation_id: str, limit: int) -> Trace:
-    """The first `limit` lines that mark the way, without those that come with each step."""
-    marks = (line for line in trace(data, correlation_id) if line.entry.event not in _FREQUENT)
-    return _view(correlation_id, list(islice(marks, limit + 1)), limit)
+    Args:
+        job_id: The one job whose lines may be shown; None for all. One request may have made several jobs.
+        way: Only those that mark the way, without what comes with each step.
+    """
+    lines = (
+        line
+        for line in trace(data, correlation_id)
+        if (job_id is None or line.entry.job_id == job_id) and not (way and line.entry.event in _FREQUENT)
+    )
+    return _view(correlation_id, list(islice(lines, limit + 1)), limit)
 
 
 def _view(correlation_id: str, found: list[TraceLine], limit: int) -> Trace:

@@ -45,6 +45,10 @@ class TooLarge(IsengardError):
     """An input is over a limit; the detail names the limit and the setting that moves it."""
 
 
+class TooSlow(IsengardError):
+    """An input stopped arriving; the detail names the setting that says for how long it is waited for."""
+
+
 class Unauthenticated(IsengardError):
     """No valid token or session came with the request."""
 

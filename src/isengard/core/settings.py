@@ -124,6 +124,13 @@ class Settings(BaseSettings):
         "", description="Further host names the API answers to, by comma: those of a proxy or of this machine."
     )
     max_body_mb: int = Field(2, ge=1, le=1024, description="Most MiB of a JSON request.")
+    max_header_kb: int = Field(64, ge=8, le=1024, description="Most KiB of a request's address and headers.")
+    header_timeout_s: float = Field(
+        30.0, ge=0.1, le=3600, description="Seconds within which a request's address and headers have to arrive."
+    )
+    body_timeout_s: float = Field(
+        60.0, ge=0.1, le=3600, description="Seconds that the body of a request may pause while it arrives."
+    )
     max_streams: int = Field(2000, ge=1, le=100_000, description="Most live streams one API process serves.")
     stream_heartbeat_s: float = Field(15.0, ge=0.05, le=300, description="Seconds between signs of life of a stream.")
     stream_stall_s: float = Field(

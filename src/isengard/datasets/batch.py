@@ -100,6 +100,8 @@ class Batch:
         except ArchiveRefused as refusal:
             del self.staged[accepted:], self.rejected[refused:]
             self._reject(file.filename, refusal.detail)
+        if (accepted, refused) == (len(self.staged), len(self.rejected)):
+            self._reject(file.filename, "the zip archive holds no files")
 
     def _entries(self, archive: Archive) -> list[_Source]:
         sources: list[_Source] = []

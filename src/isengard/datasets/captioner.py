@@ -39,7 +39,7 @@ class Captioner:
 
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         self._processor: Any = AutoProcessor.from_pretrained(folder, local_files_only=True)
-        model: Any = AutoModelForImageTextToText.from_pretrained(folder, local_files_only=True)
+        model: Any = AutoModelForImageTextToText.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         self._model = model.to(self._device).eval()
 
     def caption(self, path: Path) -> str:

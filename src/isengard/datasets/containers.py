@@ -19,7 +19,8 @@ SUFFIXES = {PNG: ".png", JPEG: ".jpg", WEBP: ".webp"}
 MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-_PNG_KEPT = {b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT"}
+_PNG_KEPT = {b"IHDR": 13, b"PLTE": 768, b"tRNS": 256, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"sBIT": 4}
+"""With the most bytes that each may have; what is longer holds something else."""
 _MAX_PROFILE = 4 * 1024 * 1024
 
 _OTHERS = (
@@ -100,7 +101,7 @@ def _png(data: bytes) -> Container:
             orientation = exif_orientation(body)
         if kind in (b"IDAT", b"IEND"):
             pixels += _png_chunk(kind, body)
-        elif kind in _PNG_KEPT or (kind == b"iCCP" and _profile_is_sane(body)):
+        elif len(body) <= _PNG_KEPT.get(kind, -1) or (kind == b"iCCP" and _profile_is_sane(body)):
             before += _png_chunk(kind, body)
     if orientation != 1:
         before += _png_chunk(b"eXIf", _exif(orientation))

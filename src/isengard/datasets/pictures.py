@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from isengard.datasets import containers
+from isengard.datasets import containers, polyglots
 from isengard.datasets.limits import Limits, Refused
 
 FORMATS = (containers.PNG, containers.JPEG, containers.WEBP)
@@ -51,6 +51,8 @@ def take(data: bytes, limits: Limits) -> Picture:
     if container.animated:
         kept = _first_frame(_pixels(kept, limits).image)
     whole = _pixels(kept, limits)
+    if polyglots.is_something_else(kept):
+        kept = polyglots.redrawn(whole.image, container.format)
     return Picture(kept, containers.SUFFIXES[container.format], whole.width, whole.height)
 
 

@@ -66,12 +66,14 @@ class Bundle:
         job: Its row; one made from the journal will do.
         character: Its character, if that still exists.
         redactor: What masks; one that knows the job's secrets, if left out.
+        is_shared: Whether it is for somebody who may see this job only: the services' lines about others stay out.
     """
 
     settings: Settings
     job: Job
     character: Character | None = None
     redactor: Redactor | None = None
+    is_shared: bool = False
     _left_out: list[_LeftOut] = field(default_factory=list)
 
     @property
@@ -113,6 +115,8 @@ class Bundle:
     def _service_logs(self, redactor: Redactor) -> Iterator[Member]:
         for service in SERVICES:
             lines = last_service_lines(self.settings.paths.service_logs(service), service, SERVICE_LINES)
+            if self.is_shared:
+                lines = [line for line in lines if _is_about(line, self.job.id)]
             yield self._member(f"service_logs/{service}.log", [redacted_files.clean_lines(lines, redactor)])
 
     def _samples(self, paths: JobPaths, stored: StoredSamples, redactor: Redactor) -> Iterator[Member]:
@@ -230,6 +234,13 @@ def _files_below(folder: Path) -> Iterator[Path]:
             path = Path(root, name)
             if path.is_file() and not path.is_symlink():
                 yield path
+
+
+def _is_about(line: bytes, job_id: str) -> bool:
+    try:
+        return bool(orjson.loads(line)["job_id"] == job_id)
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _unique(name: str, taken: set[str]) -> str:

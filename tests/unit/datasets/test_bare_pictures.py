@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import random
+import struct
+import zipfile
 import zlib
 from dataclasses import replace
 from secrets import token_hex
@@ -11,7 +13,7 @@ from secrets import token_hex
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from isengard.datasets import pictures
 from isengard.datasets.limits import Limits, Refused
@@ -190,3 +192,43 @@ def test_a_corrupted_picture_is_refused_or_still_decodes(kind: str, seed: int, h
 def test_rubbish_behind_a_good_beginning_is_refused(data: bytes, magic: bytes) -> None:
     with pytest.raises(Refused):
         pictures.take(magic + data, LIMITS)
+
+
+def hidden(kind: str) -> bytes:
+    """A picture with a zip or a page in a part of it that a decoder does not mind."""
+    packed = zipped({"page.html": b"x"})
+    script = b"<SCRIPT>alert(1)</SCRIPT>"
+    profile = bytes(36) + b"acsp" + bytes(88)
+    png, jpeg = encode(scene((40, 30)), "PNG"), encode(scene((40, 30)), "JPEG")
+    if kind == "zip in a PNG's colour profile":
+        part = png_chunk(b"iCCP", b"p\x00\x00" + zlib.compress(profile + packed, 0))
+        return png[:33] + part + png[33:]
+    if kind == "zip behind a PNG's pixels":
+        return png[:-12] + png_chunk(b"IDAT", packed) + png[-12:]
+    if kind == "page in a PNG's palette":
+        return png[:33] + png_chunk(b"PLTE", script * 3) + png[33:]
+    if kind == "page in a JPEG's colour profile":
+        content = b"ICC_PROFILE\x00\x01\x01" + profile + script
+        return jpeg[:2] + b"\xff\xe2" + struct.pack(">H", len(content) + 2) + content + jpeg[2:]
+    return jpeg[:-2] + packed + jpeg[-2:]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "zip in a PNG's colour profile",
+        "zip behind a PNG's pixels",
+        "page in a PNG's palette",
+        "page in a JPEG's colour profile",
+        "zip behind a JPEG's pixels",
+    ],
+)
+def test_a_picture_that_is_something_else_in_its_own_parts_is_drawn_anew(kind: str) -> None:
+    data = hidden(kind)
+    kept = pictures.take(data, LIMITS).data
+    assert b"<script" not in kept.lower()
+    assert not zipfile.is_zipfile(io.BytesIO(kept))
+    before, after = (Image.open(io.BytesIO(each)).convert("L") for each in (data, kept))
+    assert before.size == after.size
+    difference = ImageStat.Stat(ImageChops.difference(before, after)).mean[0]
+    assert difference == 0 if "PNG" in kind else difference < 6

@@ -279,7 +279,7 @@ export interface paths {
         };
         /**
          * Everything about the job as a ZIP
-         * @description Streamed; nothing in it holds a secret.
+         * @description Streamed; nothing in it holds a secret. By a share link it holds the services' lines about this job only.
          */
         get: operations["get_debug_bundle"];
         put?: never;
@@ -403,10 +403,14 @@ export interface paths {
         put?: never;
         /**
          * Make a share link
-         * @description A link that shows this one job, read-only, until it is over or the server's signing key is replaced.
+         * @description A link that shows this one job, read-only, until it is over, is taken back, or the token it was made with is.
          */
         post: operations["share"];
-        delete?: never;
+        /**
+         * Take share links back
+         * @description Every link to this job that was made until now is over; who has it open is sent away within seconds.
+         */
+        delete: operations["end_shares"];
         options?: never;
         head?: never;
         patch?: never;
@@ -3902,6 +3906,68 @@ export interface operations {
                     /**
                      * @example {
                      *       "detail": "the body has to be JSON: send 'Content-Type: application/json'"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not acceptable; the detail names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "config.steps: input should be greater than or equal to 1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    end_shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description No such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "no job has the id 'train-0123456789ab'"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The present state does not allow it. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "job train-0123456789ab is completed; it cannot become cancelling"
                      *     }
                      */
                     "application/json": components["schemas"]["Problem"];

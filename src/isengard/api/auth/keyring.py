@@ -1,13 +1,18 @@
 """Decides who is behind a request, from its token, its session cookie or its share cookie. Never answers a request.
 
-A session is a pass that names the token it was opened with, so revoking the token ends it. The cookies are HttpOnly and
-SameSite=Strict: no script reads them and no other site's page sends them.
+Sessions and share links are passes that carry the seal of the token they were made with: when it is revoked or, as the
+one of the settings, changed, they are over, and a new token of the same name does not bring them back. The cookies are
+HttpOnly and SameSite: no script reads them and no other site's page sends them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+from collections.abc import Mapping
+from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -15,8 +20,9 @@ from starlette.types import Scope
 from isengard.core.access.passes import PassOffice
 from isengard.core.access.roles import LOCAL, Actor, Role
 from isengard.core.access.throttle import FailureThrottle
-from isengard.core.access.tokens import TokenFile
-from isengard.core.errors import Unauthenticated
+from isengard.core.access.tokens import TokenFile, digest_of
+from isengard.core.access.withdrawn import Withdrawn
+from isengard.core.errors import StorageError, Unauthenticated
 
 SESSION_COOKIE = "isengard_session"
 SHARE_COOKIE = "isengard_share"
@@ -31,6 +37,10 @@ class OpenDoor:
         """The local operator."""
         return LOCAL
 
+    def stands(self, headers: Headers, actor: Actor) -> bool:
+        """Always: there is nothing to take back."""
+        return True
+
 
 class Keyring:
     """A server with tokens.
@@ -38,15 +48,17 @@ class Keyring:
     Args:
         tokens: The stored ones.
         configured: The token of the settings, an operator's; empty for none.
+        withdrawn: The passes that hold no longer.
     """
 
-    def __init__(self, tokens: TokenFile, configured: str) -> None:
-        key = tokens.signing_key()
+    def __init__(self, tokens: TokenFile, configured: str, withdrawn: Withdrawn) -> None:
+        self._key = tokens.signing_key()
         self._tokens = tokens
         self._configured = configured.encode()
+        self._withdrawn = withdrawn
         self._throttle = FailureThrottle()
-        self.sessions = PassOffice(key, "session")
-        self.shares = PassOffice(key, "share")
+        self._sessions = PassOffice(self._key, "session")
+        self._shares = PassOffice(self._key, "share")
 
     def identify(self, headers: Headers, scope: Scope) -> Actor:
         """Who is behind a request; the first credential it carries counts.
@@ -55,13 +67,21 @@ class Keyring:
             Unauthenticated: It carries none, or one that is wrong or over.
             RateLimited: Its address has guessed too often.
         """
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            return self.log_in(token.strip(), address_of(scope))
+        token = _bearer(headers)
+        if token is not None:
+            return self.log_in(token, address_of(scope))
         actor = self._by_cookie(headers)
         if actor is None:
             raise Unauthenticated("this server needs a token: send it as 'Authorization: Bearer …' or log in at /login")
         return actor
+
+    def stands(self, headers: Headers, actor: Actor) -> bool:
+        """Whether a request that went on would still be `actor`'s: nothing was taken back, nothing is over."""
+        token = _bearer(headers)
+        try:
+            return (self._by_cookie(headers) if token is None else self._holder(token)) == actor
+        except StorageError:  # who cannot be told apart is nobody; the next request says why
+            return False
 
     def log_in(self, token: str, address: str) -> Actor:
         """Who holds `token`; a wrong one counts against `address`."""
@@ -75,26 +95,68 @@ class Keyring:
 
     def open_session(self, actor: Actor) -> str:
         """The value of the session cookie for somebody who has just logged in."""
-        return self.sessions.issue({"name": actor.name}, SESSION_S)
+        return self._sessions.issue({"by": actor.seal}, SESSION_S)
+
+    def end_session(self, headers: Headers) -> None:
+        """Have the session of a request be over, whoever else has its cookie."""
+        claims = self._read(self._sessions, _cookies(headers).get(SESSION_COOKIE, ""))
+        if claims is not None:
+            self._withdrawn.take_back(claims)
+
+    def share(self, actor: Actor, job_id: str, lifetime_s: float) -> str:
+        """A pass to one job in the name of `actor`."""
+        return self._shares.issue({"job": job_id, "by": actor.seal}, lifetime_s)
+
+    def shared_job(self, pass_text: str) -> str | None:
+        """The job that a pass shows; None where it does not hold."""
+        claims = self._read(self._shares, pass_text)
+        return None if claims is None or self._sealed(claims) is None else str(claims["job"])
+
+    def end_shares(self, job_id: str) -> None:
+        """Have every link to a job that was made until now be over."""
+        self._withdrawn.take_back_shares(job_id)
 
     def _holder(self, token: str) -> Actor | None:
         given = token.encode("utf-8", "surrogateescape")
         if self._configured and hmac.compare_digest(given, self._configured):
-            return Actor(SETTINGS_TOKEN, Role.OPERATOR)
-        return self._tokens.actor(token)
+            return self._of_the_settings()
+        actor = self._tokens.actor(token)
+        return None if actor is None else replace(actor, seal=self._seal(digest_of(token)))
+
+    def _of_the_settings(self) -> Actor:
+        seal = self._seal(hashlib.sha256(self._configured).hexdigest())
+        return Actor(SETTINGS_TOKEN, Role.OPERATOR, seal=seal)
 
     def _by_cookie(self, headers: Headers) -> Actor | None:
         cookies = _cookies(headers)
-        session = self.sessions.read(cookies.get(SESSION_COOKIE, ""))
-        if session is not None:
-            return self._session_holder(str(session.get("name")))
-        share = self.shares.read(cookies.get(SHARE_COOKIE, ""))
-        return None if share is None else Actor(f"share:{share['job']}", Role.VIEWER, str(share["job"]))
+        session = self._read(self._sessions, cookies.get(SESSION_COOKIE, ""))
+        actor = None if session is None else self._sealed(session)
+        if actor is not None:
+            return actor
+        job_id = self.shared_job(cookies.get(SHARE_COOKIE, ""))
+        return None if job_id is None else Actor(f"share:{job_id}", Role.VIEWER, job_id)
 
-    def _session_holder(self, name: str) -> Actor | None:
-        if name == SETTINGS_TOKEN:
-            return Actor(SETTINGS_TOKEN, Role.OPERATOR) if self._configured else None
-        return self._tokens.named(name)
+    def _read(self, office: PassOffice, text: str) -> dict[str, Any] | None:
+        claims = office.read(text)
+        return None if claims is None or "id" not in claims or self._withdrawn.has(claims) else claims
+
+    def _sealed(self, claims: Mapping[str, Any]) -> Actor | None:
+        """Whoever's token a pass was made with; None when it is gone."""
+        seal = str(claims.get("by"))
+        if self._configured and hmac.compare_digest(self._of_the_settings().seal, seal):
+            return self._of_the_settings()
+        for token in self._tokens.all():
+            if hmac.compare_digest(self._seal(token.digest), seal):
+                return Actor(token.name, token.role, seal=seal)
+        return None
+
+    def _seal(self, digest: str) -> str:
+        return hmac.digest(self._key, digest.encode(), hashlib.sha256).hex()[:32]
+
+
+def _bearer(headers: Headers) -> str | None:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def address_of(scope: Scope) -> str:

@@ -11,6 +11,7 @@ READING = frozenset({"GET", "HEAD", "OPTIONS", "WEBSOCKET"})
 """Methods that change nothing."""
 _OF_A_JOB = re.compile(r"/api/(?:jobs|training)/(?P<job>[^/]+)(?:/.*)?")
 _PAGE_OF_A_JOB = re.compile(r"/jobs/(?P<job>[^/]+)/?")
+_OF_THE_SERVER = frozenset({"/metrics", "/ready", "/info", "/openapi.json"})
 _VIEWERS_MAY_POST = frozenset({"/logout"})
 
 
@@ -23,7 +24,9 @@ def check_rights(actor: Actor, method: str, path: str) -> None:
 
 
 def _check_share(actor: Actor, path: str) -> None:
-    """A share shows one job: its own addresses, and the files of the page."""
+    """A share shows one job: its own addresses, who one is, and the files of the page."""
+    if path == "/api/whoami":
+        return
     if path.startswith("/api/"):
         match = _OF_A_JOB.fullmatch(path)
         if match is None or match["job"] != actor.job_id:
@@ -32,5 +35,5 @@ def _check_share(actor: Actor, path: str) -> None:
     match = _PAGE_OF_A_JOB.fullmatch(path)
     if match is not None and match["job"] != actor.job_id:
         raise Forbidden("this share link shows one job only")
-    if path in ("/metrics", "/ready"):
+    if path.rstrip("/") in _OF_THE_SERVER:
         raise Forbidden("this share link shows one job only")

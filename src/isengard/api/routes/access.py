@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request, Response
 from pydantic import BaseModel, Field
@@ -13,8 +13,9 @@ from isengard.api.auth.pages import login_page, safe_target
 from isengard.api.body import StrictJsonRoute
 from isengard.api.errors import headers_of, status_of
 from isengard.api.schemas.common import problems
-from isengard.api.services import ServicesDep
+from isengard.api.services import Services, ServicesDep
 from isengard.core.access.roles import Actor
+from isengard.core.access.withdrawn import LONGEST_SHARE_S
 from isengard.core.errors import Conflict, NotFound, RateLimited, Unauthenticated
 
 router = APIRouter(tags=["access"], route_class=StrictJsonRoute)
@@ -26,7 +27,7 @@ class ShareRequest(BaseModel):
     """How long a share link is good for."""
 
     expires_in_s: int = Field(
-        default=7 * 24 * 3600, ge=60, le=90 * 24 * 3600, description="Seconds until the link is over."
+        default=7 * 24 * 3600, ge=60, le=LONGEST_SHARE_S, description="Seconds until the link is over."
     )
 
 
@@ -77,8 +78,10 @@ def log_in(
 
 
 @router.post("/logout", include_in_schema=False)
-def log_out() -> Response:
-    """Forget the session."""
+def log_out(services: ServicesDep, request: Request) -> Response:
+    """End the session, for whoever else has its cookie, too."""
+    if isinstance(services.gate, Keyring):
+        services.gate.end_session(request.headers)
     response = RedirectResponse("/login", 303)
     for name in (SESSION_COOKIE, SHARE_COOKIE):
         response.delete_cookie(name, path="/", httponly=True, samesite="strict")
@@ -96,30 +99,42 @@ def whoami(request: Request) -> Whoami:
     "/api/jobs/{job_id}/share", status_code=201, summary="Make a share link", responses=problems(404, 409, 422)
 )
 def share(services: ServicesDep, request: Request, job_id: str, body: ShareRequest | None = None) -> Share:
-    """A link that shows this one job, read-only, until it is over or the server's signing key is replaced."""
-    if not isinstance(services.gate, Keyring):
-        raise Conflict("this server has no tokens, so everybody who reaches it sees every job already")
+    """A link that shows this one job, read-only, until it is over, is taken back, or the token it was made with is."""
+    keyring = _keyring(services)
     services.store.get_job(job_id)
     lifetime = (body or ShareRequest()).expires_in_s
     actor: Actor = request.state.actor
     services.audit.record(
         "share", actor=actor.name, address=address_of(request.scope), job_id=job_id, expires_in_s=lifetime
     )
-    return Share(url=f"/share/{services.gate.shares.issue({'job': job_id}, lifetime)}", expires_in_s=lifetime)
+    return Share(url=f"/share/{keyring.share(actor, job_id, lifetime)}", expires_in_s=lifetime)
+
+
+@router.delete(
+    "/api/jobs/{job_id}/share", status_code=204, summary="Take share links back", responses=problems(404, 409)
+)
+def end_shares(services: ServicesDep, job_id: str) -> None:
+    """Every link to this job that was made until now is over; who has it open is sent away within seconds."""
+    services.store.get_job(job_id)
+    _keyring(services).end_shares(job_id)
 
 
 @router.get("/share/{pass_text}", include_in_schema=False)
 def open_share(services: ServicesDep, request: Request, pass_text: str) -> Response:
     """Turn a share link into a cookie and show the job."""
-    claims: dict[str, Any] | None = None
-    if isinstance(services.gate, Keyring):
-        claims = services.gate.shares.read(pass_text)
-    if claims is None:
+    job_id = services.gate.shared_job(pass_text) if isinstance(services.gate, Keyring) else None
+    if job_id is None:
         raise NotFound("this share link is not valid or is over")
-    response = RedirectResponse(f"/jobs/{claims['job']}", 303, {"cache-control": "no-store"})
+    response = RedirectResponse(f"/jobs/{job_id}", 303, {"cache-control": "no-store"})
     # Lax, not Strict: a browser that comes from a mail or a chat would not send a strict cookie along the redirect.
-    _set_cookie(response, request, SHARE_COOKIE, pass_text, 90 * 24 * 3600, "lax")
+    _set_cookie(response, request, SHARE_COOKIE, pass_text, LONGEST_SHARE_S, "lax")
     return response
+
+
+def _keyring(services: Services) -> Keyring:
+    if not isinstance(services.gate, Keyring):
+        raise Conflict("this server has no tokens, so everybody who reaches it sees every job already")
+    return services.gate
 
 
 def _set_cookie(

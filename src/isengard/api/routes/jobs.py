@@ -17,7 +17,8 @@ from isengard.api.schemas.jobs import LogPage, LogPlace, Metrics, RequestAccepte
 from isengard.api.services import Services, ServicesDep
 from isengard.api.stream import EventStream, parse_position, serve_socket
 from isengard.api.summaries import summary_view
-from isengard.api.traces import trace_view, way_view
+from isengard.api.traces import trace_view
+from isengard.core.access.roles import Actor
 from isengard.core.errors import NotFound
 from isengard.diagnostics.bundle import Bundle
 from isengard.execution import control
@@ -152,13 +153,15 @@ def get_summary(services: ServicesDep, job_id: str) -> Summary:
 @router.get("/trace", summary="The job's story across processes", responses=problems(404))
 def get_trace(
     services: ServicesDep,
+    request: Request,
     job_id: str,
     limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
     show: Annotated[Literal["way", "all"], Query(description="`way` leaves out what comes with each step.")] = "way",
 ) -> Trace:
     """The lines with the job's correlation id, from its journal and the services' logs, in time order."""
-    view = trace_view if show == "all" else way_view
-    return view(services.paths, services.store.get_job(job_id).correlation_id, limit)
+    actor: Actor = request.state.actor
+    story = services.store.get_job(job_id).correlation_id
+    return trace_view(services.paths, story, limit, job_id=actor.job_id, way=show == "way")
 
 
 @router.get(
@@ -167,10 +170,11 @@ def get_trace(
     response_class=Response,
     responses={**_content("application/zip", "The bundle.", {"type": "string", "format": "binary"}), **problems(404)},
 )
-def get_debug_bundle(services: ServicesDep, job_id: str) -> Response:
-    """Streamed; nothing in it holds a secret."""
+def get_debug_bundle(services: ServicesDep, request: Request, job_id: str) -> Response:
+    """Streamed; nothing in it holds a secret. By a share link it holds the services' lines about this job only."""
     job = services.store.get_job(job_id)
-    bundle = Bundle(services.settings, job, _character(services, job.character_id))
+    actor: Actor = request.state.actor
+    bundle = Bundle(services.settings, job, _character(services, job.character_id), is_shared=actor.job_id is not None)
     headers = {"content-disposition": f'attachment; filename="{bundle.filename}"'}
     return StreamingResponse(bundle.stream(), media_type="application/zip", headers=headers)
 

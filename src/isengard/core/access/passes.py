@@ -1,6 +1,7 @@
 """Passes: short signed texts that say who somebody is until a time. Used for sessions and for shared jobs.
 
 Form: ``v1.<base64url of JSON>.<base64url of HMAC-SHA-256>``. Nothing in a pass is secret; the signature makes it true.
+Each has an ``id`` and the time of its issue (``iat``), by which it can be taken back before its end (``exp``).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 import json
+import secrets
 import time
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +35,9 @@ class PassOffice:
 
     def issue(self, claims: dict[str, Any], lifetime_s: float) -> str:
         """A pass that says `claims` for `lifetime_s` seconds from now."""
-        body = _encode(json.dumps({**claims, "exp": round(self._clock() + lifetime_s)}, separators=(",", ":")).encode())
+        now = self._clock()
+        own = {"id": secrets.token_urlsafe(12), "iat": round(now, 3), "exp": round(now + lifetime_s)}
+        body = _encode(json.dumps({**claims, **own}, separators=(",", ":")).encode())
         return f"{_VERSION}.{body}.{_encode(self._sign(body))}"
 
     def read(self, text: str) -> dict[str, Any] | None:

@@ -20,11 +20,13 @@ class Actor:
     Attributes:
         name: Whom the audit trail names: a token's name, ``local``, or ``share:`` and a job's id.
         job_id: The one job that may be seen; None for all.
+        seal: Which credential is behind it, told by a keyed hash: what it opens ends with it.
     """
 
     name: str
     role: Role
     job_id: str | None = None
+    seal: str = ""
 
 
 LOCAL = Actor("local", Role.OPERATOR)

@@ -1,7 +1,12 @@
-"""Slows down guessing: after a few failures an address has to wait, longer each time. Bounded in memory."""
+"""Slows down guessing: after a few failures an address has to wait, longer each time. Bounded in memory.
+
+Of IPv6 a whole /64 counts as one address: a single machine may use all of it.
+"""
 
 from __future__ import annotations
 
+import ipaddress
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -23,10 +28,11 @@ class FailureThrottle:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def check(self, address: str) -> None:
         """Raise `RateLimited` while `address` has to wait."""
-        count, since = self._failures.get(address, (0, 0.0))
+        count, since = self._failures.get(_neighbourhood(address), (0, 0.0))
         left = since + _wait(count) - self._clock()
         if left > 0:
             seconds = max(1, round(left))
@@ -34,14 +40,27 @@ class FailureThrottle:
 
     def failed(self, address: str) -> None:
         """Note a failure."""
-        count, _ = self._failures.pop(address, (0, 0.0))
-        self._failures[address] = (count + 1, self._clock())
-        while len(self._failures) > _MOST_ADDRESSES:
-            self._failures.popitem(last=False)
+        place = _neighbourhood(address)
+        with self._lock:
+            count, _ = self._failures.pop(place, (0, 0.0))
+            self._failures[place] = (count + 1, self._clock())
+            while len(self._failures) > _MOST_ADDRESSES:
+                self._failures.popitem(last=False)
 
     def succeeded(self, address: str) -> None:
         """Forget the failures of an address."""
-        self._failures.pop(address, None)
+        with self._lock:
+            self._failures.pop(_neighbourhood(address), None)
+
+
+def _neighbourhood(address: str) -> str:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4 or parsed.ipv4_mapped:
+        return str(parsed)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
 
 
 def _wait(failures: int) -> float:

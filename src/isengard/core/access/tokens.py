@@ -6,19 +6,14 @@ that people choose (OWASP, Password Storage Cheat Sheet).
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
-import json
-import os
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from isengard.core.access.owner_file import OwnerFile
 from isengard.core.access.roles import Actor, Role
 from isengard.core.clock import utc_now
 from isengard.core.errors import Conflict, InvalidInput, NotFound
@@ -46,21 +41,18 @@ class TokenFile:
     """
 
     def __init__(self, data_dir: DataDir) -> None:
-        self._path = data_dir.secrets / "access.json"
-        self._read_at: tuple[int, int] | None = None
-        self._tokens: tuple[Token, ...] = ()
+        self._file = OwnerFile(data_dir.secrets / "access.json", _first_content)
+        self._seen: tuple[Any, tuple[Token, ...]] = ((), ())
 
     def all(self) -> tuple[Token, ...]:
-        """The tokens, oldest first; a file changed by another process is read again."""
-        try:
-            stat = self._path.stat()
-        except FileNotFoundError:
-            return ()
-        stamp = (stat.st_mtime_ns, stat.st_ino)
-        if stamp != self._read_at:
-            self._tokens = tuple(_token(item) for item in _read(self._path)["tokens"])
-            self._read_at = stamp
-        return self._tokens
+        """The tokens, oldest first; raises `StorageError` where the file cannot be read."""
+        items = self._file.read()["tokens"]
+        if items is not self._seen[0]:
+            try:
+                self._seen = (items, tuple(_token(item) for item in items))
+            except (KeyError, TypeError, ValueError) as error:
+                raise self._file.damaged("a token in it is not whole") from error
+        return self._seen[1]
 
     def create(self, name: str, role: Role) -> str:
         """Make a token and return it; it cannot be shown again.
@@ -72,16 +64,16 @@ class TokenFile:
         if not _NAME.fullmatch(name):
             raise InvalidInput("a token's name is 1 to 64 letters, digits, spaces and . _ @ -", field="name")
         token = PREFIX + secrets.token_urlsafe(32)
-        with self._changing() as data:
+        with self._file.changing() as data:
             if any(item["name"] == name for item in data["tokens"]):
                 raise Conflict(f"there is a token named {name!r} already", field="name")
-            digest = _digest(token)
+            digest = digest_of(token)
             data["tokens"].append({"name": name, "role": role, "digest": digest, "created_at": utc_now()})
         return token
 
     def revoke(self, name: str) -> None:
         """Take a token back, with the sessions that were opened with it; raises `NotFound` for an unknown name."""
-        with self._changing() as data:
+        with self._file.changing() as data:
             left = [item for item in data["tokens"] if item["name"] != name]
             if len(left) == len(data["tokens"]):
                 raise NotFound(f"there is no token named {name[:64]!r}", field="name")
@@ -89,59 +81,27 @@ class TokenFile:
 
     def actor(self, token: str) -> Actor | None:
         """Who holds `token`, None for nobody; compares in constant time."""
-        digest = _digest(token)
+        digest = digest_of(token)
         found = None
         for known in self.all():
             if hmac.compare_digest(known.digest, digest):
                 found = Actor(known.name, known.role)
         return found
 
-    def named(self, name: str) -> Actor | None:
-        """The holder of the token called `name`, None when it was revoked."""
-        return next((Actor(token.name, token.role) for token in self.all() if token.name == name), None)
-
     def signing_key(self) -> bytes:
         """The key that signs sessions and shares; made at first use."""
-        with self._changing() as data:
+        with self._file.changing() as data:
             return bytes.fromhex(data["signing_key"])
 
-    @contextmanager
-    def _changing(self) -> Iterator[dict[str, Any]]:
-        """Read the file under a lock and put what the body makes of it in place, whole or not at all."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            data = _read(self._path)
-            before = json.dumps(data)
-            yield data
-            if json.dumps(data) != before or not self._path.exists():
-                _write(self._path, data)
-        finally:
-            os.close(lock)
 
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {"signing_key": secrets.token_hex(32), "tokens": []}
-    return data
-
-
-def _write(path: Path, data: dict[str, Any]) -> None:
-    partial = path.with_suffix(".partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(data, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+def _first_content() -> dict[str, Any]:
+    return {"signing_key": secrets.token_hex(32), "tokens": []}
 
 
 def _token(item: dict[str, Any]) -> Token:
     return Token(item["name"], Role(item["role"]), item["digest"], item["created_at"])
 
 
-def _digest(token: str) -> str:
+def digest_of(token: str) -> str:
+    """What is kept of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

@@ -40,7 +40,12 @@ def _load_pipeline(folder: Path, kind: Kind, parameters: DiffusersParameters, ha
     without = {"safety_checker": None, "feature_extractor": None} if kind is Kind.SD else {}
     try:
         pipeline = DiffusionPipeline.from_pretrained(
-            folder, dtype=hardware.dtype, variant=parameters.variant, local_files_only=True, **without
+            folder,
+            dtype=hardware.dtype,
+            variant=parameters.variant,
+            local_files_only=True,
+            use_safetensors=True,  # never a pickle, which could run anything
+            **without,
         )
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
