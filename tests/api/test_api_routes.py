@@ -406,7 +406,8 @@ class TestUnknownThings:
         assert client.get("/api/nothing").status_code == 404
         wrong = client.put("/api/training")
         assert (wrong.status_code, detail(wrong)) == (405, "Method Not Allowed")
-        assert wrong.headers["allow"]
+        assert wrong.headers["allow"] == "GET, POST", "every method of the address, not those of one route of it"
+        assert client.put("/").headers["allow"] == "GET, HEAD"
         headers = {"content-type": "application/json"}
         assert client.post("/api/characters", content=b"{", headers=headers).status_code == 400
         assert client.post("/api/characters", content=b"", headers=headers).status_code == 422

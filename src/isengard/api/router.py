@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 from isengard.api.routes import access, artifacts, characters, jobs, live, queue, system, training
+
+_ROUTERS = tuple(each.router for each in (system, access, characters, training, queue, jobs, artifacts, live))
 
 
 def api_router() -> APIRouter:
     """All routes of the API."""
     router = APIRouter()
-    router.include_router(system.router)
-    router.include_router(access.router)
-    router.include_router(characters.router)
-    router.include_router(training.router)
-    router.include_router(queue.router)
-    router.include_router(jobs.router)
-    router.include_router(artifacts.router)
-    router.include_router(live.router)
+    for each in _ROUTERS:
+        router.include_router(each)
     return router
+
+
+def methods_at(path: str) -> set[str]:
+    """The methods that some route takes at this address; none where there is no route."""
+    routes = (route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute))
+    return {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}

@@ -2136,7 +2136,50 @@ export interface components {
             role: string;
         };
     };
-    responses: never;
+    responses: {
+        /** @description A token is required. */
+        Refused401: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "detail": "this server needs a token: send it as 'Authorization: Bearer …'"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Refused: not from here. */
+        Refused403: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "detail": "the Host header 'evil.example' is not one that this server answers to"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too many failed logins from this address; Retry-After says when to come back. */
+        Refused429: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "detail": "too many failed logins from here; try again in 30 s"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Problem"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -2162,6 +2205,9 @@ export interface operations {
                     "application/json": components["schemas"]["CharacterList"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            429: components["responses"]["Refused429"];
         };
     };
     create_character: {
@@ -2200,6 +2246,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description Over a size limit. */
             413: {
                 headers: {
@@ -2228,6 +2276,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     get_character: {
@@ -2250,6 +2299,8 @@ export interface operations {
                     "application/json": components["schemas"]["CharacterView"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2278,6 +2329,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     delete_character: {
@@ -2298,6 +2350,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2340,6 +2394,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     update_character: {
@@ -2380,6 +2435,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2422,6 +2479,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     check_dataset: {
@@ -2444,6 +2502,8 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetCheck"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2472,6 +2532,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     list_images: {
@@ -2494,6 +2555,8 @@ export interface operations {
                     "application/json": components["schemas"]["ImageList"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2522,6 +2585,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     upload_images: {
@@ -2551,6 +2615,8 @@ export interface operations {
                     "application/json": components["schemas"]["UploadResult"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2593,6 +2659,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description The disk refused. */
             507: {
                 headers: {
@@ -2630,6 +2697,8 @@ export interface operations {
                     "image/*": unknown;
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2672,6 +2741,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     delete_image: {
@@ -2693,6 +2763,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2735,6 +2807,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     set_caption: {
@@ -2776,6 +2849,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2818,6 +2893,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     start_demo: {
@@ -2838,6 +2914,8 @@ export interface operations {
                     "application/json": components["schemas"]["Demo"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description The present state does not allow it. */
             409: {
                 headers: {
@@ -2866,6 +2944,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description A limit is reached; Retry-After says when to come back. */
             503: {
                 headers: {
@@ -2916,6 +2995,8 @@ export interface operations {
                     "application/json": components["schemas"]["ArtifactList"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2944,6 +3025,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     get_checkpoint: {
@@ -2988,6 +3070,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3030,6 +3114,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description A limit is reached; Retry-After says when to come back. */
             503: {
                 headers: {
@@ -3067,6 +3152,8 @@ export interface operations {
                     "application/json": components["schemas"]["Artifact"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3095,6 +3182,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description The disk refused. */
             507: {
                 headers: {
@@ -3130,6 +3218,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3158,6 +3248,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description The disk refused. */
             507: {
                 headers: {
@@ -3215,6 +3306,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3257,6 +3350,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description A limit is reached; Retry-After says when to come back. */
             503: {
                 headers: {
@@ -3308,6 +3402,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3350,6 +3446,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description A limit is reached; Retry-After says when to come back. */
             503: {
                 headers: {
@@ -3386,6 +3483,8 @@ export interface operations {
                     "application/zip": string;
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3414,6 +3513,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     get_journal: {
@@ -3436,6 +3536,8 @@ export interface operations {
                     "application/x-ndjson": string;
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3478,6 +3580,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     locate_line: {
@@ -3515,6 +3618,8 @@ export interface operations {
                     "application/json": components["schemas"]["LogPlace"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3543,6 +3648,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     view_logs: {
@@ -3575,6 +3681,8 @@ export interface operations {
                     "application/json": components["schemas"]["LogPage"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3603,6 +3711,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     get_metrics: {
@@ -3631,6 +3740,8 @@ export interface operations {
                     "application/json": components["schemas"]["Metrics"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3659,6 +3770,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     create_request: {
@@ -3699,6 +3811,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3755,6 +3869,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     share: {
@@ -3795,6 +3910,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3851,6 +3968,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     stream_job: {
@@ -3888,6 +4006,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3916,6 +4036,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description A limit is reached; Retry-After says when to come back. */
             503: {
                 headers: {
@@ -3952,6 +4073,8 @@ export interface operations {
                     "application/json": components["schemas"]["Summary"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3980,6 +4103,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     get_trace: {
@@ -4006,6 +4130,8 @@ export interface operations {
                     "application/json": components["schemas"]["Trace"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4034,6 +4160,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     get_queue: {
@@ -4054,6 +4181,9 @@ export interface operations {
                     "application/json": components["schemas"]["QueueView"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            429: components["responses"]["Refused429"];
         };
     };
     change_queue: {
@@ -4092,6 +4222,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description Over a size limit. */
             413: {
                 headers: {
@@ -4120,6 +4252,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     stream_jobs: {
@@ -4146,6 +4279,8 @@ export interface operations {
                     "text/event-stream": components["schemas"]["JobsStreamFrame"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description A value is not acceptable; the detail names it. */
             422: {
                 headers: {
@@ -4160,6 +4295,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description A limit is reached; Retry-After says when to come back. */
             503: {
                 headers: {
@@ -4200,6 +4336,8 @@ export interface operations {
                     "application/json": components["schemas"]["JobList"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description A value is not acceptable; the detail names it. */
             422: {
                 headers: {
@@ -4214,6 +4352,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     create_training: {
@@ -4255,6 +4394,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4311,6 +4452,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description A limit is reached; Retry-After says when to come back. */
             503: {
                 headers: {
@@ -4361,6 +4503,8 @@ export interface operations {
                     "application/json": components["schemas"]["JobView"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4389,6 +4533,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     delete_training: {
@@ -4409,6 +4554,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4451,6 +4598,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     change_training: {
@@ -4491,6 +4639,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4547,6 +4697,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     cancel_training: {
@@ -4569,6 +4720,8 @@ export interface operations {
                     "application/json": components["schemas"]["JobView"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4611,6 +4764,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     resume_training: {
@@ -4633,6 +4787,8 @@ export interface operations {
                     "application/json": components["schemas"]["JobView"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4675,6 +4831,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     preflight: {
@@ -4713,6 +4870,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description Over a size limit. */
             413: {
                 headers: {
@@ -4741,6 +4900,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     whoami: {
@@ -4761,6 +4921,9 @@ export interface operations {
                     "application/json": components["schemas"]["Whoami"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            429: components["responses"]["Refused429"];
         };
     };
     health: {
@@ -4781,6 +4944,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            403: components["responses"]["Refused403"];
         };
     };
     info: {
@@ -4801,6 +4965,9 @@ export interface operations {
                     "application/json": components["schemas"]["Info"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            429: components["responses"]["Refused429"];
         };
     };
     metrics: {
@@ -4821,6 +4988,9 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            429: components["responses"]["Refused429"];
         };
     };
     ready: {
@@ -4841,6 +5011,9 @@ export interface operations {
                     "application/json": components["schemas"]["Readiness"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            429: components["responses"]["Refused429"];
             /** @description The database or the data folder does not work. */
             503: {
                 headers: {
