@@ -341,6 +341,10 @@ class TestLogs:
 
     def test_locating_nothing_or_two_things_is_an_error(self, client: httpx.Client, logged: str) -> None:
         path = f"/api/jobs/{logged}/logs/locate"
+        for number in ("0.5", "1767323045", "-1", "nan"):
+            refused = client.get(path, params={"ts": number})
+            assert refused.status_code == 422
+            assert detail(refused).startswith("ts: ")
         assert client.get(path).status_code == 422
         assert client.get(path, params={"step": 1, "seq": 1}).status_code == 422
         assert client.get(path, params={"seq": 4000}).status_code == 404

@@ -59,7 +59,11 @@ def _fuzz(name: str, seconds: int, findings: Path) -> None:
     for number, seed in enumerate(seeds.of(name)):
         (corpus / str(number)).write_bytes(seed)
     options = [f"-max_total_time={seconds}", f"-artifact_prefix={findings}/{name}-", "-max_len=8192", "-timeout=20"]
-    options += ["-rss_limit_mb=2048", "-print_final_stats=1", f"-seed={random.randrange(1, 2**31)}"]
+    options += [
+        "-rss_limit_mb=2048",
+        "-print_final_stats=1",
+        f"-seed={os.environ.get('FUZZ_SEED') or random.randrange(1, 2**31)}",
+    ]
     atheris.Setup([sys.argv[0], *options, str(corpus)], targets.TARGETS[name])
     atheris.Fuzz()
 

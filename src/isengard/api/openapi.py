@@ -51,7 +51,7 @@ def document() -> dict[str, Any]:
 def _with_frames(openapi: dict[str, Any]) -> dict[str, Any]:
     """`openapi` with the models of the streams' frames, which no JSON route mentions."""
     _, definitions = models_json_schema(
-        [(model, "serialization") for model in FRAMES], ref_template="#/components/schemas/{model}"
+        [(model, "validation") for model in FRAMES], ref_template="#/components/schemas/{model}"
     )
     schemas = openapi["components"]["schemas"]
     for name, schema in definitions["$defs"].items():

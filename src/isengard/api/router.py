@@ -19,6 +19,7 @@ def api_router() -> APIRouter:
 
 
 def methods_at(path: str) -> set[str]:
-    """The methods that some route takes at this address; none where there is no route."""
-    routes = (route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute))
-    return {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
+    """The methods that an address takes; none where there is no route. A literal address comes before a pattern."""
+    routes = [route for router in _ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    template = next((route.path for route in routes if route.path_regex.match(path)), None)
+    return {method for route in routes if route.path == template for method in route.methods or ()}

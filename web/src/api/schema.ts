@@ -1203,7 +1203,8 @@ export interface components {
          * @description A job that is new or has changed, as it stands now.
          */
         JobFrame: {
-            data: components["schemas"]["JobView"];
+            /** Data */
+            data: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1238,7 +1239,8 @@ export interface components {
          * @description The first frame of a new connection to ``/api/stream``.
          */
         JobsSnapshotFrame: {
-            data: components["schemas"]["JobsData"];
+            /** Data */
+            data: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1251,10 +1253,7 @@ export interface components {
          * JobsStreamFrame
          * @description One frame of ``/api/stream``.
          */
-        JobsStreamFrame: {
-            /** Frame */
-            frame: components["schemas"]["JobsSnapshotFrame"] | components["schemas"]["JobFrame"] | components["schemas"]["RemovedFrame"];
-        };
+        JobsStreamFrame: components["schemas"]["JobsSnapshotFrame"] | components["schemas"]["JobFrame"] | components["schemas"]["RemovedFrame"];
         /**
          * JobView
          * @description A job as it stands, as fresh as its stream.
@@ -1418,7 +1417,8 @@ export interface components {
          * @description Any other line of the journal.
          */
         LogFrame: {
-            data: components["schemas"]["LogEntry"];
+            /** Data */
+            data: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1676,7 +1676,8 @@ export interface components {
          * @description A line that moves the training on; `complete` and `error` are the last frame of a stream.
          */
         ProgressFrame: {
-            data: components["schemas"]["ProgressData"];
+            /** Data */
+            data: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1773,7 +1774,8 @@ export interface components {
          * @description A job was deleted.
          */
         RemovedFrame: {
-            data: components["schemas"]["RemovedData"];
+            /** Data */
+            data: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1838,7 +1840,8 @@ export interface components {
          * @description The first frame of a new connection: the job as it stands; what follows comes after the line `id`.
          */
         SnapshotFrame: {
-            data: components["schemas"]["JobView"];
+            /** Data */
+            data: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1849,12 +1852,9 @@ export interface components {
         };
         /**
          * StreamFrame
-         * @description One frame of ``/api/jobs/{id}/stream``, and as one JSON text of ``/api/jobs/{id}/ws``.
+         * @description One frame of ``/api/jobs/{id}/stream`` and ``/api/jobs/{id}/ws``.
          */
-        StreamFrame: {
-            /** Frame */
-            frame: components["schemas"]["ProgressFrame"] | components["schemas"]["LogFrame"] | components["schemas"]["SnapshotFrame"];
-        };
+        StreamFrame: components["schemas"]["ProgressFrame"] | components["schemas"]["LogFrame"] | components["schemas"]["SnapshotFrame"];
         /**
          * Summary
          * @description The few facts a status line needs.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Answer(BaseModel):
@@ -20,6 +21,16 @@ class Request(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _written_out(given: object) -> object:
+    if isinstance(given, str) and not given[4:5] == "-":
+        raise ValueError("must be a date and time, such as 2026-01-02T03:04:05Z")
+    return given
+
+
+Moment = Annotated[datetime, BeforeValidator(_written_out)]
+"""A moment in a query, as RFC 3339 writes it; by itself pydantic takes a number for seconds since 1970."""
 
 
 class Problem(Answer):
