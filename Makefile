@@ -6,7 +6,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo system web demo cluster-demo test cluster-test faults lint format docs screenshots bench pins clean
+.PHONY: help setup setup-demo system web demo cluster-demo test cluster-test faults fuzz lint format docs screenshots bench pins clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | sort | column -t -s '|'
@@ -65,6 +65,11 @@ FAULT_ROUNDS ?= 100
 
 faults: setup system ## Kill, cut the power, fill the disk: the 25 fault tests, the random ones FAULT_ROUNDS times (100)
 	FAULT_ROUNDS=$(FAULT_ROUNDS) $(BIN)/pytest tests/faults --durations=10 $(PYTEST_ARGS)
+
+FUZZ_SECONDS ?= 60
+
+fuzz: setup ## Fuzz each target and the API as each role for FUZZ_SECONDS (60); what breaks is kept in build/fuzz
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/pytest tests/fuzz --durations=5 $(PYTEST_ARGS)
 
 CLUSTER_ROUNDS ?= 5
 

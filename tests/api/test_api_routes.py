@@ -356,6 +356,10 @@ class TestLogs:
 
     def test_locating_nothing_or_two_things_is_an_error(self, client: httpx.Client, logged: str) -> None:
         path = f"/api/jobs/{logged}/logs/locate"
+        for number in ("0.5", "1767323045", "-1", "nan"):
+            refused = client.get(path, params={"ts": number})
+            assert refused.status_code == 422
+            assert detail(refused).startswith("ts: ")
         assert client.get(path).status_code == 422
         assert client.get(path, params={"step": 1, "seq": 1}).status_code == 422
         assert client.get(path, params={"seq": 4000}).status_code == 404
@@ -421,7 +425,8 @@ class TestUnknownThings:
         assert client.get("/api/nothing").status_code == 404
         wrong = client.put("/api/training")
         assert (wrong.status_code, detail(wrong)) == (405, "PUT is not possible at this address")
-        assert wrong.headers["allow"]
+        assert wrong.headers["allow"] == "GET, POST", "every method of the address, not those of one route of it"
+        assert client.put("/").headers["allow"] == "GET, HEAD"
         headers = {"content-type": "application/json"}
         assert client.post("/api/characters", content=b"{", headers=headers).status_code == 400
         assert client.post("/api/characters", content=b"", headers=headers).status_code == 422

@@ -22,6 +22,12 @@ def operations() -> list[Any]:
     ]
 
 
+def resolved(answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer, or the shared one it refers to."""
+    name = answer.get("$ref", "").removeprefix("#/components/responses/")
+    return dict(document()["components"]["responses"][name]) if name else answer
+
+
 @pytest.mark.parametrize(("path", "operation"), operations())
 def test_an_operation_says_what_it_does_and_what_it_refuses(path: str, operation: dict[str, Any]) -> None:
     assert operation["summary"]
@@ -35,7 +41,7 @@ def test_an_operation_says_what_it_does_and_what_it_refuses(path: str, operation
         assert "404" in answers
     if "requestBody" in operation or any(each["in"] == "query" for each in operation.get("parameters", ())):
         assert {"422", "413"} & set(answers)
-    for code, answer in answers.items():
+    for code, answer in ((code, resolved(answer)) for code, answer in answers.items()):
         if code >= "400" and code != "503":
             assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
 
@@ -43,6 +49,15 @@ def test_an_operation_says_what_it_does_and_what_it_refuses(path: str, operation
 def test_operation_ids_are_unique() -> None:
     ids = [each.values[1]["operationId"] for each in operations()]
     assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize(("path", "operation"), operations())
+def test_an_operation_says_who_is_refused(path: str, operation: dict[str, Any]) -> None:
+    refusals = {"401", "403", "429"} & set(operation["responses"])
+    assert refusals == ({"403"} if path == "/health" else {"401", "403", "429"})
+    assert operation.get("security", document()["security"]) == (
+        [] if path == "/health" else [{"token": []}, {"session": []}, {}]
+    )
 
 
 def test_every_reference_leads_somewhere() -> None:

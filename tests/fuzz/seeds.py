@@ -21,13 +21,24 @@ _PRINTED = (
     b"Fetching 12 files:  8%|8 | 1/12 [00:00<00:03]\rmodel.safetensors: 4%|4 | 41.9M/988M [00:01<00:30, 31.3MB/s]",
 )
 
+_FOLLOWED = (
+    b"steps:  25%|##5       | 25/100 [00:10<00:30,  2.50it/s, avr_loss=0.0812]\nsteps: 26it [00:10, 1.1s/it, lr=1e-4]",
+    b"train-fuzzed:  3%|3         | 3/100 [00:02<01:00, 1.6it/s, lr: 1.0e-04 loss: 4.1e-01]\nSaving at step 3",
+    b"Global step: 12/100 loss=0.5e-3 learning_rate: 1e-4\nrunning training\nloss is nan",
+    b"Quantizing transformer\n# OOM during training step, skipping batch 2/3 #\nError running job: out of memory",
+    b"x:  40%|####      | 1.20G/3.00G [00:10<00:20, 110MB/s]\nGenerating Images: 50%|5| 1/2 [00:01<00:01, 1.0s/it]",
+    b"Found step 7 in metadata, starting from there\nsteps 100%|##########| 9/9 [00:01<00:00, ?it/s, loss=nan]",
+)
+_REPORTED = (
+    b'{"event":"training.step","level":"INFO","msg":"","ts":"2026-01-02T03:04:05.678901Z","fields":{"step":1,"lr":0.5}}',
+    b'{"event":"job.stage","fields":{"stage":"sampling","phase":"loading x","phase_pct":1e2}}\n{"event":"log"}\n',
+    b'{"event":"training.sample","fields":{"sample_path":"a.png","step":3}}\n{"event":"log","fields":{"ended":"failed",'
+    b'"error":"x","error_type":"Y","error_stack":"z"}}\n{"event":"training.checkpoint","fields":{"checkpoint_path":"x"}}',
+)
+
 
 def of(name: str) -> Iterator[bytes]:
     """Seeds of the target called `name`."""
-    if name == "any_target":
-        for number, each in enumerate(targets.TARGETS):
-            yield from (bytes([number]) + seed for seed in of(each))
-        return
     yield from _OF[name]()
 
 
@@ -83,6 +94,8 @@ _OF = {
     "redact_stream": _texts,
     "redact_json": _texts,
     "read_output": lambda: iter(_PRINTED),
+    "observe_lines": lambda: iter((*_PRINTED, *_FOLLOWED)),
+    "take_reports": lambda: iter(_REPORTED),
     "repair_journal": _journals,
     "scrub_metadata": _images,
     "take_picture": _images,

@@ -6,14 +6,11 @@ Each is a place where the bytes of strangers come in: what a trainer prints, an 
 from __future__ import annotations
 
 import io
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 
-from isengard.core.paths import DataDir, JobPaths
+from fuzz.trainer_targets import job_folder, observe_lines, take_reports
+from isengard.core.paths import JobPaths
 from isengard.core.redaction import Redactor
 from isengard.core.redaction.images import scrub_image
 from isengard.datasets import names, pictures
@@ -82,15 +79,11 @@ def scrub_metadata(data: bytes) -> None:
 
 def repair_journal(data: bytes) -> None:
     """What stays is a prefix of what was there, the rest is set aside, and a second look finds nothing to do."""
-    folder = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
-    try:
-        _repair(DataDir(folder).job("train-fuzzed"), data)
-    finally:
-        shutil.rmtree(folder)
+    with job_folder() as paths:
+        _repair(paths, data)
 
 
 def _repair(paths: JobPaths, data: bytes) -> None:
-    paths.root.mkdir(parents=True)
     paths.journal.write_bytes(data)
     with paths.journal.open("r+b") as file:
         end = mend(paths, file.fileno())
@@ -160,14 +153,10 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         scrub_metadata,
         repair_journal,
         read_output,
+        observe_lines,
+        take_reports,
         take_picture,
         open_zip,
         clean_name,
     )
 }
-
-
-def any_target(data: bytes) -> None:
-    """All of them; the first byte says which."""
-    if data:
-        list(TARGETS.values())[data[0] % len(TARGETS)](data[1:])

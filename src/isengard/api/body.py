@@ -2,8 +2,8 @@
 
 The size is counted as bytes arrive, whatever ``Content-Length`` says. JSON is read by orjson, which takes neither NaN
 nor lone surrogates; a depth or a number of values that nobody needs is refused before a model walks into it, and so is
-a key that comes twice: two readers of one body must not see two requests. Programs that write NaN into JSON (as Python's
-json does) are told which value it was.
+a key that comes twice: two readers of one body must not see two requests. Programs that write NaN into JSON (as
+Python's json does) are told which value it was.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request, WebSocket
@@ -99,16 +100,20 @@ async def _on_validation_error(request: Request | WebSocket, error: Exception) -
     return await _answer(request, problem(422, describe(found)))
 
 
-async def _on_http_error(request: Request | WebSocket, error: Exception) -> JSONResponse:
+async def _on_http_error(
+    methods_at: Callable[[str], set[str]], request: Request | WebSocket, error: Exception
+) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
     if isinstance(error.__cause__, errors.IsengardError):  # raised while the body was read, wrapped by FastAPI
         return await _answer(request, problem_of(error.__cause__))
-    detail = str(error.detail)
+    detail, headers = str(error.detail), dict(error.headers or {})
     if error.status_code == 404:
         detail = "there is nothing at this address"
     elif error.status_code == 405:
         detail = f"{request.scope['method']} is not possible at this address"
-    return await _answer(request, problem(error.status_code, detail, error.headers))
+        if allowed := methods_at(request.scope["path"]):
+            headers["Allow"] = ", ".join(sorted(allowed))  # of all routes there: whoever raised it knew but one of them
+    return await _answer(request, problem(error.status_code, detail, headers))
 
 
 async def _answer(request: Request | WebSocket, response: JSONResponse) -> JSONResponse:
@@ -118,9 +123,9 @@ async def _answer(request: Request | WebSocket, response: JSONResponse) -> JSONR
     return response
 
 
-def install(app: FastAPI) -> None:
-    """Have `app` answer errors this way."""
+def install(app: FastAPI, methods_at: Callable[[str], set[str]]) -> None:
+    """Have `app` answer errors this way; `methods_at` tells which methods an address takes."""
     app.add_exception_handler(errors.IsengardError, _on_domain_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(WebSocketRequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(HTTPException, partial(_on_http_error, methods_at))

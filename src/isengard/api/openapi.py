@@ -10,11 +10,23 @@ from fastapi.routing import APIRoute
 from pydantic.json_schema import models_json_schema
 
 from isengard import __version__
+from isengard.api.auth.keyring import SESSION_COOKIE
 from isengard.api.router import api_router
 from isengard.api.schemas.common import problems
 from isengard.api.schemas.stream import FRAMES
 
 router = APIRouter()
+_OPEN = "/health"
+"""The one operation that everybody may ask for; `access.OPEN_PATHS` has what is no operation besides."""
+_SCHEMES = {
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token that `isengard token` or the first start made.",
+    },
+    "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE, "description": "Set by the login page."},
+}
+_REFUSALS = (401, 403, 429)
 DESCRIPTION = (
     'Launches LoRA trainings, records what happens in them, shows it live. Errors are `{"detail": "…"}`. '
     "Every answer carries `X-Correlation-ID`; a request may bring its own."
@@ -33,13 +45,13 @@ def document() -> dict[str, Any]:
         title="Isengard", version=__version__, description=DESCRIPTION, generate_unique_id_function=operation_id
     )
     app.include_router(api_router())
-    return _with_problems(_with_frames(app.openapi()))
+    return _with_access(_with_problems(_with_frames(app.openapi())))
 
 
 def _with_frames(openapi: dict[str, Any]) -> dict[str, Any]:
     """`openapi` with the models of the streams' frames, which no JSON route mentions."""
     _, definitions = models_json_schema(
-        [(model, "serialization") for model in FRAMES], ref_template="#/components/schemas/{model}"
+        [(model, "validation") for model in FRAMES], ref_template="#/components/schemas/{model}"
     )
     schemas = openapi["components"]["schemas"]
     for name, schema in definitions["$defs"].items():
@@ -63,6 +75,21 @@ def _with_problems(openapi: dict[str, Any]) -> dict[str, Any]:
             operation["responses"] = dict(sorted(answers.items()))
     for unused in ("HTTPValidationError", "ValidationError"):
         openapi["components"]["schemas"].pop(unused, None)
+    return openapi
+
+
+def _with_access(openapi: dict[str, Any]) -> dict[str, Any]:
+    """`openapi` with how to show who one is, and what is told those who may not. Without tokens nobody is asked."""
+    openapi["components"]["securitySchemes"] = _SCHEMES
+    openapi["components"]["responses"] = {f"Refused{status}": _described(status) for status in _REFUSALS}
+    openapi["security"] = [{"token": []}, {"session": []}, {}]
+    for address, path in openapi["paths"].items():
+        for operation in path.values():
+            if address == _OPEN:
+                operation["security"] = []
+            for status in (403,) if address == _OPEN else _REFUSALS:
+                operation["responses"].setdefault(str(status), {"$ref": f"#/components/responses/Refused{status}"})
+            operation["responses"] = dict(sorted(operation["responses"].items()))
     return openapi
 
 

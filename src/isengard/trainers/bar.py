@@ -10,14 +10,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-_COUNT = r"-?[\d.]+[kMGTP]?(?:iB|B)?"
-_RATE = r"(?P<rate>[\d.]+[kMGTP]?|\?)\s*(?P<unit>\S+?/\S+?)(?:,\s*(?P<postfix>.*?))?\]\s*"
+_NUMBER = r"(?:\d{1,18}(?:\.\d{0,64})?|\.\d{1,64})"  # what `float` takes, and no more digits than a counter has
+_COUNT = rf"-?{_NUMBER}[kMGTP]?(?:iB|B)?"
+_RATE = rf"(?P<rate>{_NUMBER}[kMGTP]?|\?)\s*(?P<unit>\S+?/\S+?)(?:,\s*(?P<postfix>.*?))?\]\s*"
 _FRAME = re.compile(
     rf"(?:(?P<desc>.*?):\s+)?(?P<pct>\d{{1,3}})%\|[^|]*\|\s*(?P<n>{_COUNT})/(?P<total>{_COUNT})\s*"
     rf"\[(?P<elapsed>[\d:]+)<(?P<left>[\d:]+|\?),\s*{_RATE}"
 )
-_OPEN_FRAME = re.compile(rf"(?:(?P<desc>.*?):\s+)?(?P<n>[\d.]+[kMGTP]?)(?:it|iB|B)\s*\[(?P<elapsed>[\d:]+),\s*{_RATE}")
-_FIGURE = re.compile(r"([A-Za-z_][\w/.-]*)\s*[:=]\s*(-?[\d.]+(?:e[+-]?\d+)?|nan|-?inf)\b")
+_OPEN_FRAME = re.compile(
+    rf"(?:(?P<desc>.*?):\s+)?(?P<n>{_NUMBER}[kMGTP]?)(?:it|iB|B)\s*\[(?P<elapsed>[\d:]+),\s*{_RATE}"
+)
+_FIGURE = re.compile(rf"([A-Za-z_][\w/.-]*)\s*[:=]\s*(-?{_NUMBER}(?:e[+-]?\d{{1,4}})?|nan|-?inf)(?!\.?\w)")
 _SCALE = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
 
 
@@ -69,24 +72,16 @@ def _count(text: str) -> int | None:
     return int(text) if text.isdigit() else None
 
 
-def _amount(text: str) -> int | None:
-    digits = text.removesuffix("B").removesuffix("i")
-    scale = _SCALE.get(digits[-1:], 1.0)
-    try:
-        return int(float(digits.rstrip("kMGTP")) * scale)
-    except ValueError:
-        return None
+def _amount(text: str) -> int:
+    return int(_scaled(text.removesuffix("B").removesuffix("i")))
 
 
 def _rate(figure: str, unit: str) -> float | None:
-    value = None if figure == "?" else _amount_as_float(figure)
+    value = None if figure == "?" else _scaled(figure)
     if value is not None and unit.startswith("s/"):
         return 1 / value if value else None
     return value
 
 
-def _amount_as_float(text: str) -> float | None:
-    try:
-        return float(text.rstrip("kMGTP")) * _SCALE.get(text[-1:], 1.0)
-    except ValueError:
-        return None
+def _scaled(text: str) -> float:
+    return float(text.rstrip("kMGTP")) * _SCALE.get(text[-1:], 1.0)

@@ -195,3 +195,11 @@ def test_no_cut_or_flipped_file_raises(kind: str) -> None:
         flipped = bytearray(data)
         flipped[place] ^= 0xFF
         assert isinstance(scrub_image(bytes(flipped), REDACTOR), bytes)
+
+
+def test_overwriting_twice_is_overwriting_once() -> None:
+    secret = draw(random.Random(7), ALNUM, 12)
+    knowing = Redactor([secret])
+    parted = f"{secret[:8]}{chr(0x1E) * 4}{secret[8:]}1".encode() + b"\xab\xfe\xcc"  # found by what it is, then by name
+    once = scrub_image(_png_with(_chunk(b"prVt", b"\0token=" + parted + b"\0\0")), knowing)
+    assert scrub_image(once, knowing) == once

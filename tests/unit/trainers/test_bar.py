@@ -59,3 +59,31 @@ def test_a_bar_is_told_as_often_as_a_person_can_follow_and_its_end_always() -> N
 @pytest.mark.parametrize("text", ["", "100%", "step 3/12 loss 0.1", "a: 5it", "12%|  | x/y [00:00<00:00, 1it/s]"])
 def test_what_is_no_bar_is_none(text: str) -> None:
     assert bar.parse(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "figures"),
+    [
+        ("x:  25%|#| 3/12 [00:01<00:03,  9.1it/s, loss=1.2.3, lr=1e-4]", {"lr": "1e-4"}),
+        (
+            "x:  25%|#| 3/12 [00:01<00:03,  9.1it/s, loss=., lr=0.00000000000000000001234]",
+            {"lr": "0.00000000000000000001234"},
+        ),
+        ("x:  25%|#| 3/12 [00:01<00:03,  9.1it/s, loss=1.5, epoch=2.]", {"loss": "1.5", "epoch": "2."}),
+        ("x:  25%|#| 3/12 [00:01<00:03,  9.1it/s, mem=3.2GB, loss=nan]", {"loss": "nan"}),
+    ],
+)
+def test_only_what_is_a_number_is_a_figure(text: str, figures: dict[str, str]) -> None:
+    frame = bar.parse(text)
+    assert frame is not None
+    assert frame.figures == figures
+
+
+@pytest.mark.parametrize("count", ["9" * 5000, "²", "1.2.3", "."])
+@pytest.mark.parametrize("shape", ["x:  25%|#| {}/12 [00:01<00:03,  9.1it/s]", "x: {}it [00:01,  9.1it/s]"])
+def test_a_count_that_no_counter_holds_makes_no_frame(count: str, shape: str) -> None:
+    assert bar.parse(shape.format(count)) is None
+
+
+def test_a_download_of_more_bytes_than_there_are_makes_no_frame() -> None:
+    assert bar.parse(f"x:  40%|####      | 1.20G/{'9' * 400}G [00:10<00:20, 110MB/s]") is None

@@ -143,3 +143,31 @@ def test_a_profile_of_ones_own_is_read_and_its_mistakes_are_named(tmp_path: Path
     bad.write_text("bar: '('\n")
     with pytest.raises(InvalidInput, match="bar"):
         profile.load(str(bad))
+
+
+@pytest.mark.parametrize(
+    ("line", "steps"),
+    [
+        (f"step {'9' * 5000} loss 0.5", []),
+        ("step 7 loss 1.2.3", [(7, None)]),
+        ("step 7 loss 0.5", [(7, 0.5)]),
+    ],
+)
+def test_a_printed_number_that_is_none_costs_nothing_else(
+    tmp_path: Path, line: str, steps: list[tuple[int, float | None]]
+) -> None:
+    observer = CommandTrainer().observer(make_job(tmp_path, command=["true"]))
+    told = [*observer.line("stdout", line), *observer.ended()]
+    told_steps = [report.fields for report in told if report.event is EventName.TRAINING_STEP]
+    assert [(fields["step"], fields.get("loss")) for fields in told_steps] == steps
+
+
+def test_a_sample_whose_name_holds_a_giant_number_is_brought_all_the_same(tmp_path: Path) -> None:
+    job = make_job(tmp_path, command=["true"])
+    observer = CommandTrainer().observer(job)
+    samples = job.workdir / "output" / "samples"
+    samples.mkdir(parents=True)
+    (samples / f"x{'9' * 200}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 8 + b"IEND\xaeB`\x82")
+    [report] = observer.poll()
+    assert report.event is EventName.TRAINING_SAMPLE
+    assert (job.samples / report.fields["sample_path"]).exists()

@@ -1207,7 +1207,8 @@ export interface components {
          * @description A job that is new or has changed, as it stands now.
          */
         JobFrame: {
-            data: components["schemas"]["JobView"];
+            /** Data */
+            data: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1242,7 +1243,8 @@ export interface components {
          * @description The first frame of a new connection to ``/api/stream``.
          */
         JobsSnapshotFrame: {
-            data: components["schemas"]["JobsData"];
+            /** Data */
+            data: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1255,10 +1257,7 @@ export interface components {
          * JobsStreamFrame
          * @description One frame of ``/api/stream``.
          */
-        JobsStreamFrame: {
-            /** Frame */
-            frame: components["schemas"]["JobsSnapshotFrame"] | components["schemas"]["JobFrame"] | components["schemas"]["RemovedFrame"];
-        };
+        JobsStreamFrame: components["schemas"]["JobsSnapshotFrame"] | components["schemas"]["JobFrame"] | components["schemas"]["RemovedFrame"];
         /**
          * JobView
          * @description A job as it stands, as fresh as its stream.
@@ -1422,7 +1421,8 @@ export interface components {
          * @description Any other line of the journal.
          */
         LogFrame: {
-            data: components["schemas"]["LogEntry"];
+            /** Data */
+            data: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1680,7 +1680,8 @@ export interface components {
          * @description A line that moves the training on; `complete` and `error` are the last frame of a stream.
          */
         ProgressFrame: {
-            data: components["schemas"]["ProgressData"];
+            /** Data */
+            data: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1777,7 +1778,8 @@ export interface components {
          * @description A job was deleted.
          */
         RemovedFrame: {
-            data: components["schemas"]["RemovedData"];
+            /** Data */
+            data: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1842,7 +1844,8 @@ export interface components {
          * @description The first frame of a new connection: the job as it stands; what follows comes after the line `id`.
          */
         SnapshotFrame: {
-            data: components["schemas"]["JobView"];
+            /** Data */
+            data: string;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -1853,12 +1856,9 @@ export interface components {
         };
         /**
          * StreamFrame
-         * @description One frame of ``/api/jobs/{id}/stream``, and as one JSON text of ``/api/jobs/{id}/ws``.
+         * @description One frame of ``/api/jobs/{id}/stream`` and ``/api/jobs/{id}/ws``.
          */
-        StreamFrame: {
-            /** Frame */
-            frame: components["schemas"]["ProgressFrame"] | components["schemas"]["LogFrame"] | components["schemas"]["SnapshotFrame"];
-        };
+        StreamFrame: components["schemas"]["ProgressFrame"] | components["schemas"]["LogFrame"] | components["schemas"]["SnapshotFrame"];
         /**
          * Summary
          * @description The few facts a status line needs.
@@ -2140,7 +2140,50 @@ export interface components {
             role: string;
         };
     };
-    responses: never;
+    responses: {
+        /** @description A token is required. */
+        Refused401: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "detail": "this server needs a token: send it as 'Authorization: Bearer …'"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Refused: not from here. */
+        Refused403: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "detail": "the Host header 'evil.example' is not one that this server answers to"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too many failed logins from this address; Retry-After says when to come back. */
+        Refused429: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "detail": "too many failed logins from here; try again in 30 s"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Problem"];
+            };
+        };
+    };
     parameters: never;
     requestBodies: never;
     headers: never;
@@ -2166,6 +2209,9 @@ export interface operations {
                     "application/json": components["schemas"]["CharacterList"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            429: components["responses"]["Refused429"];
         };
     };
     create_character: {
@@ -2204,6 +2250,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description Over a size limit. */
             413: {
                 headers: {
@@ -2246,6 +2294,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     get_character: {
@@ -2268,6 +2317,8 @@ export interface operations {
                     "application/json": components["schemas"]["CharacterView"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2296,6 +2347,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     delete_character: {
@@ -2316,6 +2368,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2358,6 +2412,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     update_character: {
@@ -2398,6 +2453,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2454,6 +2511,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     check_dataset: {
@@ -2476,6 +2534,8 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetCheck"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2504,6 +2564,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     list_images: {
@@ -2526,6 +2587,8 @@ export interface operations {
                     "application/json": components["schemas"]["ImageList"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2554,6 +2617,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     upload_images: {
@@ -2583,6 +2647,8 @@ export interface operations {
                     "application/json": components["schemas"]["UploadResult"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2625,6 +2691,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description The disk refused. */
             507: {
                 headers: {
@@ -2662,6 +2729,8 @@ export interface operations {
                     "image/*": unknown;
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2704,6 +2773,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     delete_image: {
@@ -2725,6 +2795,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2767,6 +2839,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     set_caption: {
@@ -2808,6 +2881,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2864,6 +2939,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     start_demo: {
@@ -2884,6 +2960,8 @@ export interface operations {
                     "application/json": components["schemas"]["Demo"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description The present state does not allow it. */
             409: {
                 headers: {
@@ -2912,6 +2990,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description A limit is reached; Retry-After says when to come back. */
             503: {
                 headers: {
@@ -2962,6 +3041,8 @@ export interface operations {
                     "application/json": components["schemas"]["ArtifactList"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -2990,6 +3071,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     get_checkpoint: {
@@ -3034,6 +3116,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3076,6 +3160,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description A limit is reached; Retry-After says when to come back. */
             503: {
                 headers: {
@@ -3113,6 +3198,8 @@ export interface operations {
                     "application/json": components["schemas"]["Artifact"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3141,6 +3228,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description The disk refused. */
             507: {
                 headers: {
@@ -3176,6 +3264,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3204,6 +3294,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description The disk refused. */
             507: {
                 headers: {
@@ -3261,6 +3352,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3303,6 +3396,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description A limit is reached; Retry-After says when to come back. */
             503: {
                 headers: {
@@ -3354,6 +3448,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3396,6 +3492,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description A limit is reached; Retry-After says when to come back. */
             503: {
                 headers: {
@@ -3432,6 +3529,8 @@ export interface operations {
                     "application/zip": string;
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3460,6 +3559,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     get_journal: {
@@ -3482,6 +3582,8 @@ export interface operations {
                     "application/x-ndjson": string;
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3524,6 +3626,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     locate_line: {
@@ -3561,6 +3664,8 @@ export interface operations {
                     "application/json": components["schemas"]["LogPlace"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3589,6 +3694,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     view_logs: {
@@ -3621,6 +3727,8 @@ export interface operations {
                     "application/json": components["schemas"]["LogPage"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3649,6 +3757,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     get_metrics: {
@@ -3677,6 +3786,8 @@ export interface operations {
                     "application/json": components["schemas"]["Metrics"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3705,6 +3816,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     create_request: {
@@ -3745,6 +3857,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3815,6 +3929,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     share: {
@@ -3855,6 +3970,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -3987,6 +4104,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     stream_job: {
@@ -4024,6 +4142,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4052,6 +4172,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description A limit is reached; Retry-After says when to come back. */
             503: {
                 headers: {
@@ -4088,6 +4209,8 @@ export interface operations {
                     "application/json": components["schemas"]["Summary"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4116,6 +4239,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     get_trace: {
@@ -4142,6 +4266,8 @@ export interface operations {
                     "application/json": components["schemas"]["Trace"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4170,6 +4296,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     get_queue: {
@@ -4190,6 +4317,9 @@ export interface operations {
                     "application/json": components["schemas"]["QueueView"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            429: components["responses"]["Refused429"];
         };
     };
     change_queue: {
@@ -4228,6 +4358,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description Over a size limit. */
             413: {
                 headers: {
@@ -4270,6 +4402,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     stream_jobs: {
@@ -4296,6 +4429,8 @@ export interface operations {
                     "text/event-stream": components["schemas"]["JobsStreamFrame"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description A value is not acceptable; the detail names it. */
             422: {
                 headers: {
@@ -4310,6 +4445,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description A limit is reached; Retry-After says when to come back. */
             503: {
                 headers: {
@@ -4350,6 +4486,8 @@ export interface operations {
                     "application/json": components["schemas"]["JobList"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description A value is not acceptable; the detail names it. */
             422: {
                 headers: {
@@ -4364,6 +4502,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     create_training: {
@@ -4405,6 +4544,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4475,6 +4616,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
             /** @description A limit is reached; Retry-After says when to come back. */
             503: {
                 headers: {
@@ -4525,6 +4667,8 @@ export interface operations {
                     "application/json": components["schemas"]["JobView"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4553,6 +4697,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     delete_training: {
@@ -4573,6 +4718,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4615,6 +4762,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     change_training: {
@@ -4655,6 +4803,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4725,6 +4875,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     cancel_training: {
@@ -4747,6 +4898,8 @@ export interface operations {
                     "application/json": components["schemas"]["JobView"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4789,6 +4942,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     resume_training: {
@@ -4811,6 +4965,8 @@ export interface operations {
                     "application/json": components["schemas"]["JobView"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description No such thing. */
             404: {
                 headers: {
@@ -4853,6 +5009,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     preflight: {
@@ -4891,6 +5048,8 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
             /** @description Over a size limit. */
             413: {
                 headers: {
@@ -4933,6 +5092,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
+            429: components["responses"]["Refused429"];
         };
     };
     whoami: {
@@ -4953,6 +5113,9 @@ export interface operations {
                     "application/json": components["schemas"]["Whoami"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            429: components["responses"]["Refused429"];
         };
     };
     health: {
@@ -4973,6 +5136,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            403: components["responses"]["Refused403"];
         };
     };
     info: {
@@ -4993,6 +5157,9 @@ export interface operations {
                     "application/json": components["schemas"]["Info"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            429: components["responses"]["Refused429"];
         };
     };
     metrics: {
@@ -5013,6 +5180,9 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            429: components["responses"]["Refused429"];
         };
     };
     ready: {
@@ -5033,6 +5203,9 @@ export interface operations {
                     "application/json": components["schemas"]["Readiness"];
                 };
             };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            429: components["responses"]["Refused429"];
             /** @description The database or the data folder does not work. */
             503: {
                 headers: {

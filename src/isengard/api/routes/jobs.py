@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response, WebSocket
@@ -12,7 +11,7 @@ from isengard.api import log_views, metric_views
 from isengard.api.body import StrictJsonRoute
 from isengard.api.files import send_file
 from isengard.api.log_views import Filters, parse_events, parse_levels
-from isengard.api.schemas.common import problems
+from isengard.api.schemas.common import Moment, problems
 from isengard.api.schemas.jobs import LogPage, LogPlace, Metrics, RequestAccepted, RequestCreate, Summary, Trace
 from isengard.api.services import Services, ServicesDep
 from isengard.api.stream import EventStream, parse_position, serve_socket
@@ -84,7 +83,7 @@ def locate_line(
     filters: FiltersDep,
     step: Annotated[int | None, Query(ge=0, description="First line of this step or of the next one there is.")] = None,
     first_error: Annotated[bool, Query(description="The first error of the latest attempt.")] = False,
-    ts: Annotated[datetime | None, Query(description="First line not before this moment.")] = None,
+    ts: Annotated[Moment | None, Query(description="First line not before this moment.")] = None,
     seq: Annotated[int | None, Query(ge=1, description="First line not before this number.")] = None,
 ) -> LogPlace:
     """Finds one line by step, moment, number or as the first error, and its offset under the given filters.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Answer(BaseModel):
@@ -14,9 +15,22 @@ class Answer(BaseModel):
 
 
 class Request(BaseModel):
-    """Base of everything the API takes: an unknown field is refused by name, NaN and infinities are no numbers."""
+    """Base of everything the API takes, to the letter of its schema.
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    An unknown field is refused by name, 0 is not false and "5" not 5, NaN and infinities are no numbers.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _written_out(given: object) -> object:
+    if isinstance(given, str) and not given[4:5] == "-":
+        raise ValueError("must be a date and time, such as 2026-01-02T03:04:05Z")
+    return given
+
+
+Moment = Annotated[datetime, BeforeValidator(_written_out)]
+"""A moment in a query, as RFC 3339 writes it; by itself pydantic takes a number for seconds since 1970."""
 
 
 class Problem(Answer):
@@ -37,6 +51,10 @@ _REASONS = {
     422: (
         "A value is not acceptable; the detail names it.",
         "config.steps: input should be greater than or equal to 1",
+    ),
+    429: (
+        "Too many failed logins from this address; Retry-After says when to come back.",
+        "too many failed logins from here; try again in 30 s",
     ),
     503: ("A limit is reached; Retry-After says when to come back.", "all 2000 streams of this server are in use"),
     507: ("The disk refused.", "the upload could not be stored: no space left on device"),

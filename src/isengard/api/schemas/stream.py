@@ -1,10 +1,13 @@
-"""Models of what the live streams carry. Used for the OpenAPI document only: frames are made from journal bytes."""
+"""Models of what the live streams carry. Used for the OpenAPI document only: frames are made from journal bytes.
+
+As server-sent events do, a frame holds its data as JSON in a text; a WebSocket's JSON text has it as an object.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, Json, RootModel
 
 from isengard.api.schemas.jobs import LogEntry
 from isengard.api.schemas.training import GpuView, JobView, Stage, Status
@@ -48,7 +51,7 @@ class ProgressFrame(BaseModel):
 
     id: str
     event: Literal["progress", "sample", "checkpoint", "complete", "error"]
-    data: ProgressData
+    data: Json[ProgressData]
 
 
 class LogFrame(BaseModel):
@@ -56,7 +59,7 @@ class LogFrame(BaseModel):
 
     id: str
     event: Literal["log"]
-    data: LogEntry
+    data: Json[LogEntry]
 
 
 class SnapshotFrame(BaseModel):
@@ -64,13 +67,13 @@ class SnapshotFrame(BaseModel):
 
     id: str
     event: Literal["snapshot"]
-    data: JobView
+    data: Json[JobView]
 
 
-class StreamFrame(BaseModel):
-    """One frame of ``/api/jobs/{id}/stream``, and as one JSON text of ``/api/jobs/{id}/ws``."""
+class StreamFrame(RootModel[Any]):
+    """One frame of ``/api/jobs/{id}/stream`` and ``/api/jobs/{id}/ws``."""
 
-    frame: Annotated[ProgressFrame | LogFrame | SnapshotFrame, Field(discriminator="event")]
+    root: Annotated[ProgressFrame | LogFrame | SnapshotFrame, Field(discriminator="event")]
 
 
 class JobsData(BaseModel):
@@ -90,7 +93,7 @@ class JobsSnapshotFrame(BaseModel):
 
     id: str
     event: Literal["snapshot"]
-    data: JobsData
+    data: Json[JobsData]
 
 
 class JobFrame(BaseModel):
@@ -98,7 +101,7 @@ class JobFrame(BaseModel):
 
     id: str
     event: Literal["job"]
-    data: JobView
+    data: Json[JobView]
 
 
 class RemovedFrame(BaseModel):
@@ -106,13 +109,13 @@ class RemovedFrame(BaseModel):
 
     id: str
     event: Literal["removed"]
-    data: RemovedData
+    data: Json[RemovedData]
 
 
-class JobsStreamFrame(BaseModel):
+class JobsStreamFrame(RootModel[Any]):
     """One frame of ``/api/stream``."""
 
-    frame: Annotated[JobsSnapshotFrame | JobFrame | RemovedFrame, Field(discriminator="event")]
+    root: Annotated[JobsSnapshotFrame | JobFrame | RemovedFrame, Field(discriminator="event")]
 
 
 FRAMES: tuple[type[BaseModel], ...] = (StreamFrame, JobsStreamFrame)

@@ -17,7 +17,7 @@ from isengard.core.redaction.views import View, uncoloured, with_real_lines
 _SHORTEST = 5
 """No secret with its prefix or name is shorter."""
 
-_ROUNDS = 6
+ROUNDS = 6
 """Masking may bring a new match about (a boundary appears); after this many rounds the text is taken as it is."""
 
 
@@ -70,7 +70,7 @@ class Engine:
         """`segment` with its secrets masked; the same object if there are none."""
         if self.is_clean(segment):
             return segment
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             masked = cut(segment, self.spans(segment))
             if masked == segment:
                 break

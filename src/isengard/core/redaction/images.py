@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterator
 from functools import cache
 
+from isengard.core.redaction.engine import ROUNDS
 from isengard.core.redaction.redactor import Redactor
 
 _INFLATED_LIMIT = 16 * 1024 * 1024
@@ -68,6 +69,15 @@ _VIEWS = (
 
 def _overwrite(blob: bytes, redactor: Redactor) -> bytes:
     """`blob` with every secret, in UTF-8 or in UTF-16 of either order, overwritten by ``*``."""
+    for _ in range(ROUNDS):
+        masked = _overwrite_once(blob, redactor)
+        if masked == blob:
+            break
+        blob = masked
+    return blob
+
+
+def _overwrite_once(blob: bytes, redactor: Redactor) -> bytes:
     changed = bytearray(blob)
     for offset, encoding, errors in _VIEWS:
         for start, size in _secrets_in(blob, offset, encoding, errors, redactor):

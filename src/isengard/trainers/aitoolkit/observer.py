@@ -44,9 +44,9 @@ _LINES: tuple[tuple[re.Pattern[str], TrainingStage | None, Phase], ...] = (
 )
 _NOUNS = {"": "the dataset", "RESUMING": "the last checkpoint"}
 _RUNNING = re.compile(r"# Running job: .*")
-_RESUMED = re.compile(r"Found step (\d+) in metadata, starting from there")
+_RESUMED = re.compile(r"Found step (\d{1,18}) in metadata, starting from there")
 _FAILED = re.compile(r"Error running job: (.*)")
-_OOM = re.compile(r"# OOM during training step, skipping batch (\d+)/3 #")
+_OOM = re.compile(r"# OOM during training step, skipping batch (\d{1,18})/3 #")
 _SAMPLE_BARS = ("Generating Images", "Generating Samples")
 _LOOK_S = 0.25
 """How often the loss log is looked at while the bar moves; ai-toolkit itself writes it this often at most."""

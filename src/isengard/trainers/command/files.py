@@ -11,6 +11,9 @@ from pathlib import Path
 from isengard.trainers.command.profile import FilePattern, Profile
 from isengard.trainers.weights import is_whole
 
+_LONGEST = 18
+"""Digits of a number; `int` refuses very long ones, and a file's name has no room for them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -95,6 +98,11 @@ def is_whole_image(path: Path) -> bool:
     return head.startswith(b"RIFF") and int.from_bytes(head[4:8], "little") + 8 <= size
 
 
+def whole(text: str | None) -> int | None:
+    """The number that a profile's pattern took for one; None for what is none, or what no counter reaches."""
+    return int(text) if text and text.isdecimal() and len(text) <= _LONGEST else None
+
+
 def _found(path: Path, match: re.Match[str]) -> Found:
-    groups = {name: int(value) for name, value in match.groupdict().items() if value is not None}
-    return Found(path, groups.get("step"), groups.get("index", 0), groups.get("epoch"))
+    groups = {name: whole(value) for name, value in match.groupdict().items()}
+    return Found(path, groups.get("step"), groups.get("index") or 0, groups.get("epoch"))

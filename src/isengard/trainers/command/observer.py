@@ -6,6 +6,7 @@ only the last frame carries that step's own figures.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from isengard.events.models import EventName, Level, TrainingProgressEvent, Trai
 from isengard.events.reports import Report
 from isengard.trainers import bar, lora_metadata
 from isengard.trainers.base import Ending, TrainingJob, Verdict
-from isengard.trainers.command.files import Found, OutputFiles
+from isengard.trainers.command.files import Found, OutputFiles, whole
 from isengard.trainers.command.profile import Profile
 from isengard.trainers.stages import StageTracker, bar_phase
 from isengard.trainers.tracebacks import TracebackCollector
@@ -85,8 +86,9 @@ class CommandObserver:
             match = pattern.search(text)
             if match:
                 groups = {name: value for name, value in match.groupdict().items() if value is not None}
-                step, total = int(groups.pop("step")), groups.pop("total", None)
-                yield from self._see(_Step(step, None if total is None else int(total), None, _numbers(groups)))
+                step, total = whole(groups.pop("step", None)), whole(groups.pop("total", None))
+                if step is not None:
+                    yield from self._see(_Step(step, total, None, _numbers(groups)))
                 return
 
     def _see(self, step: _Step) -> Iterator[Report]:
@@ -193,7 +195,12 @@ class CommandObserver:
 
 
 def _numbers(figures: Mapping[str, str]) -> dict[str, float]:
-    return {name: float(value) for name, value in figures.items()}
+    """The figures that are some; a pattern of a profile may take anything for one."""
+    numbers = {}
+    for name, value in figures.items():
+        with contextlib.suppress(ValueError):
+            numbers[name] = float(value)
+    return numbers
 
 
 def _first(figures: Mapping[str, float], names: Iterable[str]) -> float | None:
