@@ -22,7 +22,7 @@ from isengard.api.envelope import Envelope
 from isengard.api.feed import Feeds
 from isengard.api.figures import Figures
 from isengard.api.readiness import ReadinessChecks
-from isengard.api.router import api_router
+from isengard.api.router import mount
 from isengard.api.services import Services
 from isengard.api.subscribers import Subscribers
 from isengard.api.views import FreshJobs
@@ -56,7 +56,7 @@ def create_app(settings: Settings, *, web: Path = WEB) -> FastAPI:
     app.state.startup_error = None
     app.state.figures = Figures(partial(_read, app))
     errors.install(app)
-    app.include_router(api_router())
+    mount(app)
     app.include_router(openapi.router)
     app.router.default = page.Page(web)  # what no route takes; a mount would take wrong methods, too
     # The last one added is the outermost.

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import FastAPI
 
 from isengard.api.routes import access, artifacts, characters, jobs, live, queue, system, training
 
 
-def api_router() -> APIRouter:
-    """All routes of the API."""
-    router = APIRouter()
-    router.include_router(system.router)
-    router.include_router(access.router)
-    router.include_router(characters.router)
-    router.include_router(training.router)
-    router.include_router(queue.router)
-    router.include_router(jobs.router)
-    router.include_router(artifacts.router)
-    router.include_router(live.router)
-    return router
+def mount(app: FastAPI) -> None:
+    """Add all routes of the API to `app`: one by one, for a router between them would make each route once more."""
+    for part in (system, access, characters, training, queue, jobs, artifacts, live):
+        app.include_router(part.router)
