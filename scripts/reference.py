@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from isengard.cli.main import app
+from isengard.cli.main import application
 from isengard.core.settings import Settings
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -59,7 +59,7 @@ def settings_page() -> str:
 
 def cli_page() -> str:
     """The page of all commands."""
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(application())
     sections = [_section(name, command) for name, command in _commands(root, "isengard")]
     return _CLI.format(made=_MADE, sections="\n".join(sections))
 

@@ -23,7 +23,7 @@ from isengard.api.feed import Feeds
 from isengard.api.figures import Figures
 from isengard.api.parameters import EmptyParameters
 from isengard.api.readiness import ReadinessChecks
-from isengard.api.router import api_router, methods_at
+from isengard.api.router import methods_at, mount
 from isengard.api.same_origin import OwnHosts
 from isengard.api.services import Services
 from isengard.api.subscribers import Subscribers
@@ -59,7 +59,7 @@ def create_app(settings: Settings, *, web: Path = WEB) -> FastAPI:
     app.state.startup_error = None
     app.state.figures = Figures(partial(_read, app))
     errors.install(app, methods_at)
-    app.include_router(api_router())
+    mount(app)
     app.include_router(openapi.router)
     app.router.default = page.Page(web)  # what no route takes; a mount would take wrong methods, too
     # The last one added is the outermost.

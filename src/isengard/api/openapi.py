@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from isengard import __version__
 from isengard.api.auth.keyring import SESSION_COOKIE
-from isengard.api.router import api_router
+from isengard.api.router import mount
 from isengard.api.schemas.common import problems
 from isengard.api.schemas.stream import FRAMES
 
@@ -44,7 +44,7 @@ def document() -> dict[str, Any]:
     app = FastAPI(
         title="Isengard", version=__version__, description=DESCRIPTION, generate_unique_id_function=operation_id
     )
-    app.include_router(api_router())
+    mount(app)
     return _with_access(_with_problems(_with_frames(app.openapi())))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from isengard.api.routes import access, artifacts, characters, jobs, live, queue, system, training
@@ -10,12 +10,10 @@ from isengard.api.routes import access, artifacts, characters, jobs, live, queue
 _ROUTERS = tuple(each.router for each in (system, access, characters, training, queue, jobs, artifacts, live))
 
 
-def api_router() -> APIRouter:
-    """All routes of the API."""
-    router = APIRouter()
+def mount(app: FastAPI) -> None:
+    """Add all routes of the API to `app`: one by one, for a router between them would make each route once more."""
     for each in _ROUTERS:
-        router.include_router(each)
-    return router
+        app.include_router(each)
 
 
 def methods_at(path: str) -> set[str]:

@@ -9,22 +9,55 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import typer
 
 from isengard import __version__
-from isengard.cli import characters, debug, demo, export, jobs, logs, queue, run_command, services, tokens, train, up
 from isengard.cli.terminal import complain
 from isengard.core.errors import IsengardError, StartupError
 
-app = typer.Typer(
-    name="isengard",
-    help="Launch LoRA trainings, watch them live, and learn what went wrong.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
+_HOMES = {
+    "up": "up",
+    "demo": "demo",
+    "train": "train",
+    "run": "run_command",
+    "jobs": "jobs",
+    "cancel": "jobs",
+    "resume": "jobs",
+    "delete": "jobs",
+    "sample": "jobs",
+    "save": "jobs",
+    "queue": "queue",
+    "logs": "logs",
+    "debug-bundle": "debug",
+    "trace": "debug",
+    "doctor": "debug",
+    "redact": "debug",
+    "characters": "characters",
+    "token": "tokens",
+    "api": "services",
+    "worker": "services",
+    "export": "export",
+}
+"""Each command and the module that has it. `isengard up` starts sooner for not reading all of them, twice."""
+
+
+def application(command: str = "") -> typer.Typer:
+    """The command line with the module of `command`, or with all of them where there is no such command."""
+    app = typer.Typer(
+        name="isengard",
+        help="Launch LoRA trainings, watch them live, and learn what went wrong.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(root)
+    homes = [_HOMES[command]] if command in _HOMES else dict.fromkeys(_HOMES.values())
+    for home in homes:
+        import_module(f"isengard.cli.{home}").register(app)
+    return app
 
 
 def _show_version(wanted: bool) -> None:
@@ -33,15 +66,10 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root(
     version: bool = typer.Option(False, "--version", callback=_show_version, is_eager=True, help="Show the version."),
 ) -> None:
     """Launch LoRA trainings, watch them live, and learn what went wrong."""
-
-
-for module in (up, demo, train, run_command, jobs, queue, logs, debug, characters, tokens, services, export):
-    module.register(app)
 
 
 def run() -> None:
@@ -73,6 +101,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _invoke(arguments: Sequence[str]) -> int:
+    app = application(arguments[0] if arguments else "")
     try:
         app(args=list(arguments), prog_name="isengard")
     except SystemExit as end:

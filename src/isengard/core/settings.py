@@ -6,12 +6,12 @@ this class). Command-line options override them. Nothing else in Isengard looks 
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from isengard.core.errors import StartupError
 from isengard.core.paths import DataDir
@@ -29,13 +29,10 @@ class Mode(StrEnum):
         return "mock" if self is Mode.FAST_TEST else "ai-toolkit"
 
 
-class Settings(BaseSettings):
-    """All settings with their defaults."""
+class Settings(BaseModel):
+    """All settings: what the caller gives, then what the environment says, then the defaults."""
 
-    # An empty variable is one that is not set: a token of no characters would lock nothing.
-    model_config = SettingsConfigDict(
-        env_prefix="ISENGARD_", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(validate_default=True, frozen=True, hide_input_in_errors=True)
 
     mode: Mode = Field(Mode.FAST_TEST, description="`fast-test` (no GPU, no downloads) or `production`.")
     data_dir: Path = Field(Path("~/.isengard"), description="The data folder: database, uploads, LoRAs, logs.")
@@ -148,6 +145,13 @@ class Settings(BaseSettings):
     max_zip_ratio: int = Field(100, ge=2, le=1000, description="How many times its packed size a zip entry may be.")
     max_images_per_character: int = Field(10_000, ge=1, le=1_000_000, description="Images of one character.")
     max_caption_chars: int = Field(10_000, ge=1, le=100_000, description="Characters of one caption.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
+        # An empty variable is one that is not set: a token of no characters would lock nothing.
+        told = {name: value for name in cls.model_fields if (value := os.environ.get(f"ISENGARD_{name.upper()}"))}
+        return {**told, **given}
 
     @field_validator("data_dir", "host_data_dir")
     @classmethod

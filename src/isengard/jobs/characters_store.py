@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from isengard.core.errors import Conflict, NotFound
 from isengard.jobs.database import Database
@@ -147,10 +145,8 @@ class CharacterStore:
             raise _no_character(character_id)
 
     def _insert_image(self, connection: Connection, image: Image) -> bool:
-        build = postgres_insert if self._db.is_postgres else sqlite_insert
         values = {column.name: getattr(image, column.name) for column in images.c}
-        statement: Any = build(images).values(**values)
-        inserted = connection.execute(statement.on_conflict_do_nothing().returning(images.c.filename))
+        inserted = connection.execute(self._db.insert_if_new(images, **values).returning(images.c.filename))
         return inserted.first() is not None
 
 

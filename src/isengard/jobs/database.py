@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, Select, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Select, Table, create_engine, event, make_url
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -84,6 +85,16 @@ class Database:
                 broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
                 if broken is not None:
                     raise StorageError(f"the migration would leave rows of {broken[0]} without their parent")
+
+    def insert_if_new(self, table: Table, **values: Any) -> Any:
+        """An INSERT into `table` that does nothing where a unique value is there already.
+
+        On PostgreSQL it waits for another transaction that is inserting the same value.
+        """
+        insert: Any = sqlite_insert
+        if self.is_postgres:
+            from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415 - 20 ms that SQLite need not pay
+        return insert(table).values(**values).on_conflict_do_nothing()
 
     def locking(self, query: Select[Any], *, skip_locked: bool = False, share: bool = False) -> Select[Any]:
         """`query` with its rows locked until the end of the transaction.

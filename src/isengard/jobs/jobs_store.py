@@ -13,8 +13,6 @@ from datetime import UTC, datetime
 from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from isengard.core.errors import Conflict, Fenced, InvalidInput, NotFound
 from isengard.jobs import cursors
@@ -273,9 +271,7 @@ class JobStore:
 
     def _insert(self, connection: Connection, job: Job) -> bool:
         values = {column.name: getattr(job, column.name) for column in jobs.c}
-        statement: Any = (postgres_insert if self._db.is_postgres else sqlite_insert)(jobs).values(**values)
-        # On PostgreSQL this waits for another transaction that is inserting the same key.
-        inserted = connection.execute(statement.on_conflict_do_nothing().returning(jobs.c.id))
+        inserted = connection.execute(self._db.insert_if_new(jobs, **values).returning(jobs.c.id))
         return inserted.first() is not None
 
 

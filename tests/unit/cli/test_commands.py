@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from isengard.cli.main import main
+from isengard.cli.main import application, main
 from isengard.core.paths import JobPaths
 from isengard.core.redaction import Redactor
 from isengard.events.models import EventName, Level
@@ -52,6 +53,21 @@ def write_lines(paths: JobPaths, *lines: tuple[EventName, str, Level, dict[str, 
     with JournalWriter.open(paths, service="runner", redactor=Redactor(), correlation_id="corr-lines") as writer:
         for event, msg, level, fields in lines:
             writer.append(event, msg, fields, level=level)
+
+
+def commands_of(command: str = "") -> dict[str, tuple[str | None, list[str | None]]]:
+    """Help and parameters of each command of the command line as it is loaded for `command`."""
+    group: Any = typer.main.get_command(application(command))
+    return {name: (each.help, [parameter.name for parameter in each.params]) for name, each in group.commands.items()}
+
+
+def test_a_command_that_is_loaded_alone_is_the_one_of_the_whole_command_line() -> None:
+    """`isengard up` loads the module of `up` alone; so each command's module has to be the one that is written down."""
+    everything = commands_of()
+    for name, whole in everything.items():
+        alone = commands_of(name)
+        assert alone[name] == whole
+        assert len(alone) < len(everything), f"{name} stands in no table of `cli/main.py`"
 
 
 def test_jobs_lists_what_was_queued_and_filters_by_status(bench: Workbench, run: Run) -> None:
