@@ -23,6 +23,8 @@ HOSTILE = (
     *("-----BEGIN PRIVATE " + "KEY-----", "-----BEGIN PRIVATE " + "KEY-----\n", "-----BEGIN PRIVATE " + "KEY-----\\n", "MIIEpAIBAAKCAQEA"),
     *("Authorization: ", "Authorization: Digest a=b,", "authorization=", "Bearer ", "Basic dXNlcjpwYXNz ", "Cookie: a=", "&key=", "sig="),
     *("name: HF_TOKEN value ", "curl -u a:", "mysql -", "docker login x ", "login a password ", "machine a\n", "A_" * 20 + "KEY", "<password>", "token is "),
+    *("%3D", "token%3D", "\\/", "\\u003d", "&amp;", "“", "“token”: “", 'token = """', "token\uff1a", "| token | ", "token  ", "token\t", "\u00a0"),
+    *('"loc": ["body", "token"], ', '"loc": ["a" ', "token\n  [type=", "auth=('a', ", "curl -b ", "set -x ", "set -x TOKEN ", "<key>token</key>", "login(key="),
     *("known-value-", "known-value-known\n", "known-\n"),
 )  # fmt: skip
 REDACTOR = Redactor(["known-value-known-value", "another \"known\" 'value' & <more>"])

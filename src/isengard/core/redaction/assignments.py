@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from isengard.core.redaction.names import KEY_OWNERS, Sensitivity, sensitivity
+from isengard.core.redaction.found_names import KEYWORD, LITERALS, FoundName, name_at
+from isengard.core.redaction.names import Sensitivity, sensitivity
 from isengard.core.redaction.notation import (
+    BLANK,
     QUOTE,
     Value,
     block_at,
     encoded_value_at,
     end_of_line,
     indent_of,
-    name_start,
     scalar_at,
     start_of_line,
     value_at,
@@ -27,21 +27,14 @@ from isengard.core.redaction.notation import (
 )
 from isengard.core.redaction.rules import Segment
 from isengard.core.redaction.spans import MASK, Span
-from isengard.core.redaction.values import is_harmless, looks_like_key, looks_secret
-
-_KEYWORD = re.compile(
-    r"(?i)(?:token|passwor[dt]|passwd|passphrase|passcode|sshpass|pwd|pass|secret|key|credential|auth|jwt|bearer|psk|sas"
-    r"|otp|cred|pat|sessionid|sessid|string)(?:s|_?id)?(?:[_-]?\d{1,2})?(?![A-Za-z0-9_])(?!-[A-Za-z])"
-)
-_SPACED_OWNER = re.compile(
-    r"(?i)(?:api|access|secret|private|auth|bearer|refresh|encryption|signing|master|account)[ ]$"
-)
+from isengard.core.redaction.values import FEW, is_harmless, looks_like_key, looks_secret
 
 _AFTER = re.compile(
-    rf"(?i)(?P<quote>{QUOTE})?(?P<bracket>[\])])?(?P<space>[ \t]{{0,32}})(?P<sep>:=|=>|={{1,3}}|:(?![:/])|%3D|%3A|,|>)?"
+    rf"(?i)(?P<quote>\"\"(?=:)|{QUOTE})?(?P<bracket>[\])]|\*{{1,2}}(?=[ \t]?[:=|]))?(?P<space>{BLANK}{{0,64}})"
+    r"(?P<sep>:=|=>|={1,3}|:(?![:/])|%3D|%3A|,|>|[\uff1a\uff1d]|[|\u2502\u2503]|</[\w:.-]{1,64}>\s{0,64}<[^<>\n]{1,200}>)?"
 )
-_GAP = re.compile(r"(?:[ \t]|\\\r?\n){0,64}")
-_WIDE_GAP = re.compile(r"(?:[ \t]|\\?\r?\n){0,64}")
+_GAP = re.compile(rf"(?:{BLANK}|\\\r?\n){{0,64}}(?:\*{{1,2}}(?=[ \t]))?{BLANK}{{0,8}}")
+_WIDE_GAP = re.compile(rf"(?:{BLANK}|\\?\r?\n){{0,64}}")
 _YAML_PROPERTY = re.compile(r"(?:[&!][\w!.:/-]{1,80}[ \t]{1,8}){0,2}")
 _ANNOTATION = re.compile(
     r"[ \t]{0,8}[A-Za-z_][\w.]{0,40}(?:\[[\w\[\], .|]{0,60}\])?(?:[ \t]{0,4}\|[ \t]{0,4}\w{1,20}){0,4}[ \t]{1,4}="
@@ -55,89 +48,40 @@ _SENTENCE = re.compile(
     r"|requires?|replaces?|will|cannot|should|not|only|because|but|so|then|by|at|of|it|this|that|which|via|instead"
     r"|before|after|without|into|environment|variable"
 )
-_STATEMENT = re.compile(r"(?i)(?:^|[\s;&])(?:env|arg|setenv)[ \t]{1,4}$")
+_JSON_NUMBER = re.compile(r"-?\d{1,400}(?:\.\d{1,400})?(?:[eE][-+]?\d{1,4})?")
+_TOKEN_VARIABLE = re.compile(r"(?:[a-z]{1,10}_){0,2}token|api_key")
+_PLACEHOLDERS = frozenset(("KEY", "NAME", "STRING", "STR", "VALUE", "TEXT", "ID", "FILE", "PATH"))
+_STATEMENT = re.compile(
+    r"(?:^|[\s;&+\"'])(?:(?:ENV|ARG)[ \t]{1,4}"
+    r"|(?:setx|setenv|(?:config|secrets?|env|variable)(?::|[ \t]{1,4})set)[ \t]{1,4}"
+    r"|set[ \t]{1,4}(?:-{1,2}[A-Za-z]{1,10}[ \t]{1,4}){1,3})"
+    r"[\"']?$"
+)
+_BODY = re.compile(r"(?:--(?:body|value|data|secret)|-b)[ =]?")
 _MENTION = re.compile(
     r"[ ](?:(?:is|was|of|key|value)[ ])?[\"'`]?((?=[A-Za-z0-9]{0,512}[A-Za-z])[A-Za-z0-9]{6,512})(?![A-Za-z0-9_./\\-])"
 )
+_BAR = re.compile(r"[|\u2502\u2503][ \t]{0,8}[\"'`*]{0,2}$")
+_BAR_AFTER = re.compile(r"[\"'`*]{0,2}[ \t]{0,256}[|\u2502\u2503]")
+_ENDS_COLUMN = re.compile(r"[ \t]{2}|\t|[ \t]{0,16}(?:\r?\n|$)")
 _ENDS_LINE = re.compile(
-    rf"(?:{QUOTE})?[\])]?[ \t]{{0,32}}(?::=|=>|={{1,3}}|:|,)?[ \t]{{0,32}}"
-    r"(?:[&!][\w!.:/-]{1,80}[ \t]{0,8}){0,2}\\?[\r\n]{1,2}$"
+    rf"(?:{QUOTE})?[\])]?{BLANK}{{0,32}}(?::=|=>|={{1,3}}|[:,\uff1a\uff1d]|</\w{{1,32}}>)?{BLANK}{{0,32}}"
+    r"(?:[&!][\w!.:/-]{1,80}[ \t]{0,8}){0,2}(?:\"{3}|'{3})?\\?[\r\n]{1,2}$"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Name:
-    """A name found in a text: where it stands and how much it says."""
-
-    text: str
-    start: int
-    end: int
-    level: Sensitivity
-
-    @property
-    def is_flag(self) -> bool:
-        return self.text.startswith("-")
 
 
 class Assignments:
     """Finds values by the names beside them."""
 
-    literals = (
-        *(
-            "token",
-            "passw",
-            "passphrase",
-            "passcode",
-            "sshpass",
-            "pwd",
-            "_pass",
-            "-pass",
-            "pass=",
-            'pass"',
-            "pass'",
-            "pass:",
-        ),
-        *(
-            "secret",
-            "_key",
-            "-key",
-            ".key",
-            "credential",
-            "auth",
-            "jwt",
-            "bearer",
-            "psk",
-            "sas",
-            "otp",
-            "cred",
-            "sessid",
-        ),
-        *(
-            "sessionid",
-            "connectionstring",
-            "connection_string",
-            "_pat=",
-            "_pat:",
-            '_pat"',
-            "_pat'",
-            "_pat\\",
-            "_pat ",
-            "-pat",
-        ),
-        *(f"{owner}key" for owner in sorted(KEY_OWNERS)),
-        *(
-            f"{owner} key"
-            for owner in ("api", "access", "private", "auth", "encryption", "signing", "master", "account")
-        ),
-    )
+    literals = LITERALS
 
     def find(self, segment: Segment) -> Iterator[Span]:
         """One span a value, in order."""
         text, done = segment.text, 0
-        for keyword in _KEYWORD.finditer(segment.shadow):
+        for keyword in KEYWORD.finditer(segment.shadow):
             if keyword.start() < done:
                 continue
-            name = _name_at(segment.shadow, keyword)
+            name = name_at(segment.shadow, keyword)
             value = _value_after(text, name) if name.level else None
             if value:
                 value = whole(text, value)
@@ -147,43 +91,34 @@ class Assignments:
 
 def expects_value(line: str) -> bool:
     """Whether `line` ends with a secret's name, so that its value may stand on the next line."""
-    tail, last = line[-256:], None
-    for keyword in _KEYWORD.finditer(tail):
-        last = keyword
-    return last is not None and _ENDS_LINE.match(tail, last.end()) is not None and bool(_name_at(tail, last).level)
-
-
-def _name_at(shadow: str, keyword: re.Match[str]) -> _Name:
-    start = name_start(shadow, keyword.start())
-    text = shadow[start : keyword.end()]
-    level = sensitivity(text)
-    spaced = text.lower() in ("key", "keys", "token", "secret") and _SPACED_OWNER.search(
-        shadow, max(0, start - 12), start
+    tail = line[-256:]
+    return any(
+        _ENDS_LINE.match(tail, keyword.end()) is not None and bool(name_at(tail, keyword).level)
+        for keyword in KEYWORD.finditer(tail)
     )
-    if spaced or text == "--key":
-        level = Sensitivity.NORMAL if spaced else Sensitivity.WEAK
-    return _Name(text, start, keyword.end(), level)
 
 
-def _mask_for(text: str, name: _Name, value: Value) -> str:
+def _mask_for(text: str, name: FoundName, value: Value) -> str:
     """``***``, in quotes where a JSON number gives way to it."""
     quote = re.match(QUOTE, text[name.end : name.end + 16])
-    is_json = quote is not None and not value.quoted and text[value.start : value.end].isdigit()
+    is_json = quote is not None and not value.quoted and _JSON_NUMBER.fullmatch(text, value.start, value.end)
     return f"{quote[0]}{MASK}{quote[0]}" if quote and is_json else MASK
 
 
-def _value_after(text: str, name: _Name) -> Value | None:
+def _value_after(text: str, name: FoundName) -> Value | None:
     """The secret after `name`, if one follows in some notation."""
     after = _AFTER.match(text, name.end)
     if after is None:
         return None
     separator = (after["sep"] or "").lower()
-    if separator in (":", "%3a"):
+    if separator in (":", "%3a", "\uff1a"):
         value = _mapped(text, name, after)
     elif separator == ",":
         value = _paired(text, name, after)
     elif separator == ">":
         value = _element(text, name, after)
+    elif separator in ("|", "\u2502", "\u2503") or separator.startswith("<"):
+        value = _cell(text, name, after)
     elif separator:
         value = _assigned(text, name, after)
     else:
@@ -192,7 +127,7 @@ def _value_after(text: str, name: _Name) -> Value | None:
     return value if secret else None
 
 
-def _is_secret(text: str, name: _Name, value: Value, after: re.Match[str]) -> bool:
+def _is_secret(text: str, name: FoundName, value: Value, after: re.Match[str]) -> bool:
     content, separator = text[value.start : value.end], after["sep"] or ""
     tight = (
         separator.lower() in ("=", "%3d")
@@ -201,14 +136,25 @@ def _is_secret(text: str, name: _Name, value: Value, after: re.Match[str]) -> bo
     )
     if name.level is Sensitivity.TOKEN and tight:
         return True
+    if after["quote"] and not value.quoted and content.isdigit() and int(content) < FEW:
+        return False
     if is_harmless(content, name.text, name.level, quoted=value.quoted):
         return False
     if name.level is Sensitivity.WEAK:
         return looks_like_key(content) if "key" in name.text.lower() else looks_secret(content)
-    return not (not tight and not value.quoted and _shares_name(content, name))
+    return value.quoted or not (_is_variable(text, value, name) if tight else _shares_name(content, name))
 
 
-def _shares_name(content: str, name: _Name) -> bool:
+def _is_variable(text: str, value: Value, name: FoundName) -> bool:
+    """Whether ``hub_token=hf_token,`` hands on a variable, as a line of source code in a traceback does."""
+    return (
+        name.level is Sensitivity.NORMAL
+        and text[value.end : value.end + 1] in (",", ")")
+        and _TOKEN_VARIABLE.fullmatch(text, value.start, value.end) is not None
+    )
+
+
+def _shares_name(content: str, name: FoundName) -> bool:
     """Whether an unquoted value is a variable called like the name: ``loaded_token = token``."""
     bare, other = name.text.lower().rpartition(".")[2].strip("_-"), content.lower()
     return name.level is not Sensitivity.STRONG and (bare.endswith(f"_{other}") or other.endswith(f"_{bare}"))
@@ -223,7 +169,7 @@ def _opens_container(text: str, position: int) -> bool:
     return text[position : position + 1] in ("{", "[", "(") and text[position : position + 2] != "{{"
 
 
-def _assigned(text: str, name: _Name, after: re.Match[str]) -> Value | None:
+def _assigned(text: str, name: FoundName, after: re.Match[str]) -> Value | None:
     """``NAME=value``."""
     start = _skip(_GAP, text, after.end())
     if _opens_container(text, start):
@@ -234,7 +180,7 @@ def _assigned(text: str, name: _Name, after: re.Match[str]) -> Value | None:
     return value
 
 
-def _mapped(text: str, name: _Name, after: re.Match[str]) -> Value | None:
+def _mapped(text: str, name: FoundName, after: re.Match[str]) -> Value | None:
     """``name: value`` of YAML, JSON, headers and prose; not the last parts of ``arn:…:secret:name``, but
     what follows ``WARNING:root:``."""
     if text[name.start - 1 : name.start] == ":" and text[after.end() : after.end() + 1] not in (" ", "\t"):
@@ -250,11 +196,19 @@ def _mapped(text: str, name: _Name, after: re.Match[str]) -> Value | None:
     if text[start : start + 1] in ("|", ">") and not after["quote"]:
         line_start = start_of_line(text, name.start)
         return block_at(text, start, indent_of(text[line_start : name.start])) or value_at(text, start)
+    if after["quote"] == '""':
+        return _doubled(text, start)
     value = value_at(text, start)
     return value if value is None or value.quoted or after["quote"] else _plain(text, name, value)
 
 
-def _next_line(text: str, name: _Name, after: re.Match[str], start: int) -> int:
+def _doubled(text: str, start: int) -> Value | None:
+    """``""name"": ""x""`` of JSON in a cell of CSV."""
+    end = text.find('""', start + 2, end_of_line(text, start)) if text.startswith('""', start) else -1
+    return Value(start + 2, end, quoted=True) if end >= 0 else value_at(text, start)
+
+
+def _next_line(text: str, name: FoundName, after: re.Match[str], start: int) -> int:
     """Where the value begins if it stands alone on the line after its name, else -1."""
     if after["quote"]:
         return _skip(_WIDE_GAP, text, start)
@@ -266,7 +220,7 @@ def _next_line(text: str, name: _Name, after: re.Match[str], start: int) -> int:
     return alone.end() if at_start or (value and looks_secret(text[value.start : value.end])) else -1
 
 
-def _plain(text: str, name: _Name, value: Value) -> Value | None:
+def _plain(text: str, name: FoundName, value: Value) -> Value | None:
     """An unquoted value after ``name:``, which may also be the next word of a sentence."""
     before = text[max(start_of_line(text, name.start), name.start - 200) : name.start].strip(" \t-*#")
     ends_line = text[value.end : end_of_line(text, value.end)].strip(" \t,;)]}.\"'`")[:1] in ("", "#")
@@ -279,7 +233,7 @@ def _plain(text: str, name: _Name, value: Value) -> Value | None:
     return value if certain else None
 
 
-def _paired(text: str, name: _Name, after: re.Match[str]) -> Value | None:
+def _paired(text: str, name: FoundName, after: re.Match[str]) -> Value | None:
     """``'--token', 'x'`` of an argument list and ``(b'x-api-key', b'x')`` of a header list."""
     opening = text[max(0, name.start - 12) : name.start].rstrip("\"'`\\b")
     if not after["quote"] or not (name.is_flag or opening.endswith("(")):
@@ -291,7 +245,7 @@ def _paired(text: str, name: _Name, after: re.Match[str]) -> Value | None:
     return None if word.islower() and word.isalpha() and not name.is_flag else value
 
 
-def _element(text: str, name: _Name, after: re.Match[str]) -> Value | None:
+def _element(text: str, name: FoundName, after: re.Match[str]) -> Value | None:
     """``<password>x</password>``."""
     if text[name.start - 1 : name.start] != "<" or after["quote"]:
         return None
@@ -299,13 +253,44 @@ def _element(text: str, name: _Name, after: re.Match[str]) -> Value | None:
     return Value(after.end(), end, quoted=True) if end >= 0 else None
 
 
-def _argument(text: str, name: _Name, after: re.Match[str]) -> Value | None:
+def _cell(text: str, name: FoundName, after: re.Match[str]) -> Value | None:
+    """``| HF_TOKEN | x |`` of a table, ``<key>HF_TOKEN</key><string>x</string>``: where the value fills its cell."""
+    start = _skip(_GAP, text, after.end())
+    if after["sep"].startswith("<"):
+        end = text.find("<", start, start + 4096)
+        value = Value(start, end, quoted=True) if end >= 0 and text[name.start - 1 : name.start] == ">" else None
+    else:
+        in_table = _BAR.search(text, max(0, name.start - 16), name.start)
+        value = value_at(text, start) if in_table else None
+        if value and not _BAR_AFTER.match(text, value.end):
+            value = None
+    return value if value and _fills(text, value) else None
+
+
+def _in_column(text: str, name: FoundName, after: re.Match[str]) -> Value | None:
+    """``HF_TOKEN      x`` of a listing: two gaps or a tab between them, and nothing behind the value."""
+    gap = text[after.start("space") : after.end()]
+    if after["quote"] or after["bracket"] or name.level < Sensitivity.NORMAL or not (len(gap) > 1 or gap == "\t"):
+        return None
+    value = value_at(text, after.end())
+    alone = value and not value.quoted and _ENDS_COLUMN.match(text, value.end)
+    return value if value and alone and _fills(text, value) else None
+
+
+def _fills(text: str, value: Value) -> bool:
+    content = text[value.start : value.end]
+    return len(content) >= 8 and " " not in content and looks_secret(content)
+
+
+def _argument(text: str, name: FoundName, after: re.Match[str]) -> Value | None:
     """``--token x`` of a command line, ``ENV HF_TOKEN x`` of a Dockerfile."""
-    statement = name.text.isupper() and _STATEMENT.search(text, max(0, name.start - 12), name.start)
+    statement = _STATEMENT.search(text, max(0, name.start - 32), name.start)
     if after["bracket"] or not (name.is_flag or statement):
-        return _mentioned(text, name, after)
+        return _mentioned(text, name, after) or _in_column(text, name, after)
     start = _skip(_GAP, text, after.end("quote") if after["quote"] else name.end)
     column = text[name.end : start].isspace() and "\n" not in text[name.end : start] and start > name.end + 1
+    if statement:
+        start = _skip(_BODY, text, start)
     if start == name.end or column or text[start : start + 1] in ("-", "|", "[", "]", ")"):
         return None
     value = value_at(text, start)
@@ -315,15 +300,19 @@ def _argument(text: str, name: _Name, after: re.Match[str]) -> Value | None:
     return None if _SENTENCE.fullmatch(word) or _is_placeholder(word) else value
 
 
-def _mentioned(text: str, name: _Name, after: re.Match[str]) -> Value | None:
+def _mentioned(text: str, name: FoundName, after: re.Match[str]) -> Value | None:
     """ "the token is 3f…" of prose: only a run that no word could be."""
     mention = _MENTION.match(text, name.end) if not after["quote"] and name.level >= Sensitivity.NORMAL else None
     if mention is None or not any(character.isdigit() for character in mention[1]):
         return None
-    certain = len(mention[1]) >= 20 or (name.level is Sensitivity.STRONG and mention[0].startswith((" is ", " was ")))
+    word = mention[1]
+    strong = name.level is Sensitivity.STRONG
+    certain = len(word) >= 20 or (strong and mention[0].startswith((" is ", " was ")))
+    certain = certain or (strong and len(word) >= 8 and word.lower() != word != word.upper())
     return Value(mention.start(1), mention.end(1), quoted=True) if certain else None
 
 
 def _is_placeholder(word: str) -> bool:
     """Whether a word is the name of a variable as usage lines show it: ``--token HF_TOKEN``."""
-    return word.isupper() and sensitivity(word) >= Sensitivity.NORMAL
+    last = word.rpartition("_")[2].rpartition("-")[2]
+    return word.isupper() and (last in _PLACEHOLDERS or sensitivity(word) >= Sensitivity.NORMAL)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from isengard.core.redaction.names import Sensitivity
+from isengard.core.redaction.notation import QUOTE, value_at
 from isengard.core.redaction.rules import LEFT, Segment
 from isengard.core.redaction.spans import MASK, Span
 from isengard.core.redaction.values import is_harmless, looks_secret
@@ -26,18 +27,42 @@ _POSITIONAL = re.compile(
     rf"|docker{_SEP}{{1,4}}login[ \t][^\n]{{0,200}}?-p{_SEP}{{1,4}}{_VALUE}"
     rf"|redis-cli[ \t][^\n]{{0,200}}?-a{_SEP}{{1,4}}{_VALUE}"
     rf"|wandb{_SEP}{{1,4}}login{_SEP}{{1,4}}(?:--[a-z]{{1,20}}{_SEP}{{1,4}}){{0,4}}{_VALUE}"
+    rf"|echo{_SEP}{{1,4}}(?:-n{_SEP}{{1,4}})?{_VALUE}[\"']?[ \t]{{0,4}}\|[^\n]{{0,200}}?(?:-stdin|--with-token)"
     rf"|authtoken{_SEP}{{1,4}}{_VALUE}"
+)
+_PAIR = re.compile(
+    r"(?i)(?:\bauth(?:[\"']?[ \t]{0,4}[=:])?|BasicAuth|DigestAuth|\.login)[ \t]{0,4}\([ \t]{0,4}(?:\w{1,16}=)?"
+    rf"{QUOTE}([^\"'\\\s]{{1,128}}){QUOTE},[ \t]{{0,4}}(?={QUOTE})"
+)
+_COOKIES = re.compile(
+    rf"curl(?=[ \t])[^\n]{{0,400}}?[ \t](?:-b|--cookie){_SEP}{{0,4}}[\"']?([\w.-]{{1,64}}=[^\n\"']{{1,4096}})"
 )
 _NETRC = re.compile(
     LEFT + r"login[ \t\r\n]{1,32}\S{1,200}[ \t\r\n]{1,32}"
-    r"(?:account[ \t]{1,8}\S{1,200}[ \t\r\n]{1,32})?password[ \t\r\n]{1,32}(\S{1,512})"
+    r"(?:account[ \t]{1,8}\S{1,200}[ \t\r\n]{1,32})?password[ \t\r\n]{1,32}"
+    r"(\S{1,512}?)(?=[\])},;\"'`\\]{0,72}(?:\s|$)|\\{1,8}[nr])"  # not the quotes and brackets around all of it
 )
 
 
 class CommandPasswords:
     """Finds passwords and keys that stand at a known place of a known command."""
 
-    literals = ("curl", "wget", "httpie", "sshpass", "mysql", "mariadb", "docker", "redis-cli", "wandb", "authtoken")
+    literals = (
+        "curl",
+        "wget",
+        "httpie",
+        "sshpass",
+        "mysql",
+        "mariadb",
+        "docker",
+        "redis-cli",
+        "wandb",
+        "authtoken",
+        "-stdin",
+        "--with-token",
+        "auth",
+        ".login",
+    )
 
     def find(self, segment: Segment) -> Iterator[Span]:
         """The password of each such command."""
@@ -47,6 +72,12 @@ class CommandPasswords:
             keyword = match[0].startswith(("wandb", "authtoken"))
             if not is_harmless(value, "", Sensitivity.STRONG, quoted=False) and (not keyword or looks_secret(value)):
                 yield Span(*match.span(match.lastindex or 0), "command-password", MASK, match.start())
+        for match in _COOKIES.finditer(text):
+            yield Span(*match.span(1), "cookie", MASK, match.start())
+        for match in _PAIR.finditer(text):
+            password = value_at(text, match.end())
+            if password and not is_harmless(text[password.start : password.end], "", Sensitivity.STRONG, quoted=True):
+                yield Span(password.start, password.end, "command-password", MASK, match.start())
         if "curl" in text or "wget" in text or "http" in text:
             yield from self._users(text)
 

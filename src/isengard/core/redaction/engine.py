@@ -12,7 +12,7 @@ from isengard.core.redaction.known import KnownValues
 from isengard.core.redaction.prefilter import Prefilter
 from isengard.core.redaction.rules import Rule, Segment, Shape
 from isengard.core.redaction.spans import Span, cut, merge
-from isengard.core.redaction.views import View, uncoloured, with_real_lines
+from isengard.core.redaction.views import CODES, View, decoded, uncoloured, with_real_lines
 
 _SHORTEST = 5
 """No secret with its prefix or name is shorter."""
@@ -36,7 +36,7 @@ class Engine:
         self.known = known
         self._rules: tuple[Rule, ...] = (*rules, known) if known else tuple(rules)
         self._always = frozenset(index for index, rule in enumerate(self._rules) if not rule.literals)
-        self._prefilter = Prefilter([rule.literals for rule in self._rules])
+        self._prefilter = Prefilter([rule.literals for rule in self._rules], besides=CODES)
         self.is_clean_line: Callable[[bytes], bool] = self._prefilter.misses_bytes if not self._always else _never
 
     def is_clean(self, text: str) -> bool:
@@ -45,15 +45,20 @@ class Engine:
 
     def spans(self, segment: str) -> list[Span]:
         """What to mask in `segment`, in order."""
-        return merge(chain(self._found(segment), self._found_without_colours(segment), self._found_over_lines(segment)))
+        found = chain(
+            self._found(segment),
+            self._found_in(uncoloured(segment)),
+            self._found_in(decoded(segment)),
+            self._found_over_lines(segment),
+        )
+        return [_beside_escapes(segment, span) for span in merge(found)]
 
     def _found(self, text: str) -> Iterator[Span]:
         seen = Segment(text)
         for index in sorted(self._always.union(self._prefilter.rules_for(text))):
             yield from self._rules[index].find(seen)
 
-    def _found_without_colours(self, text: str) -> Iterator[Span]:
-        view = uncoloured(text)
+    def _found_in(self, view: View | None) -> Iterator[Span]:
         if view:
             for span in self._found(view.text):
                 yield _in_original(span, view)
@@ -85,6 +90,14 @@ class Engine:
 def _never(_line: bytes) -> bool:
     """Rules without literals have to look at everything."""
     return False
+
+
+def _beside_escapes(text: str, span: Span) -> Span:
+    """`span` with its end before a run of backslashes it would cut in two: what is left has to stay an escape."""
+    if text[span.end : span.end + 1] != "\\" or text[span.end - 1] != "\\":
+        return span
+    end = span.start + len(text[span.start : span.end].rstrip("\\"))
+    return Span(span.start, max(end, span.start), span.kind, span.mask, span.context)
 
 
 def _in_original(span: Span, view: View) -> Span:

@@ -33,6 +33,13 @@ _DESCRIBED = re.compile(
     rf"([\w.-]{{1,96}})(?:{QUOTE})?[ \t]{{0,8}}[,;]?[\s-]{{0,64}}"
     rf"(?:{QUOTE})?(?:value|val)(?:{QUOTE})?[ \t]{{0,8}}[:=][ \t]{{0,8}}"
 )
+_INVALID = re.compile(
+    rf"(?i)(?:{QUOTE})?loc(?:{QUOTE})?[ \t]{{0,8}}[:=]\s{{0,16}}[\[(][^\])\n]{{0,200}}?"
+    rf"(?:{QUOTE})([\w.-]{{1,96}})(?:{QUOTE}),?\s{{0,32}}[\])]"
+    rf"[^\n]{{0,400}}?(?:{QUOTE})input(?:{QUOTE})[ \t]{{0,8}}:[ \t]{{0,8}}"
+    r"|(?m:^)[ \t]{0,16}([\w.-]{1,96})[ \t]{0,8}\r?\n[ \t]{1,16}[^\n]{0,300}?\[type=[^\n]{1,200}?\binput_value="
+)
+"""What pydantic and FastAPI say of a bad value: its place, and the value itself."""
 _KAGGLE = re.compile(
     rf"username{QUOTE}[ \t]{{0,8}}:[ \t]{{0,8}}{QUOTE}[^\"'\\\s]{{1,128}}{QUOTE}\s{{0,16}},\s{{0,16}}"
     rf"{QUOTE}key{QUOTE}[ \t]{{0,8}}:[ \t]{{0,8}}{QUOTE}([^\"'\\\s]{{8,256}})"
@@ -61,7 +68,7 @@ class Groups:
 class DescribedValues:
     """Finds the value beside a secret's name that is itself a value."""
 
-    literals = ("value", "val=", 'val"', "val:", "username")
+    literals = ("value", "val=", 'val"', "val:", "username", "loc")
 
     def find(self, segment: Segment) -> Iterator[Span]:
         """One span a pair."""
@@ -69,6 +76,11 @@ class DescribedValues:
             level = sensitivity(match[1])
             value = value_at(segment.text, match.end()) if level >= Sensitivity.NORMAL else None
             if value and not is_harmless(segment.text[value.start : value.end], match[1], level, quoted=True):
+                yield _span(value, match.start())
+        for match in _INVALID.finditer(segment.text):
+            name = match[1] or match[2]
+            value = value_at(segment.text, match.end()) if sensitivity(name) >= Sensitivity.NORMAL else None
+            if value and not is_harmless(segment.text[value.start : value.end], name, Sensitivity.NORMAL, quoted=True):
                 yield _span(value, match.start())
         for match in _KAGGLE.finditer(segment.text):
             yield Span(match.start(1), match.end(1), "name", MASK, match.start())

@@ -158,8 +158,15 @@ def spellings(value: str) -> set[str]:
         _hex_forms(raw),
         _base64_forms(raw),
     )
-    nested = [spelling for form in set(forms) for spelling in (form, json.dumps(form, ensure_ascii=False)[1:-1])]
-    return {form for form in nested if len(form) >= SHORTEST}
+    return {form for once in set(forms) for form in (once, *_nested(once)) if len(form) >= SHORTEST}
+
+
+def _nested(form: str) -> Iterator[str]:
+    """What the usual encoders make of a spelling: JSON of base64, a query of JSON, HTML in HTML …"""
+    yield json.dumps(form, ensure_ascii=False)[1:-1]
+    yield json.dumps(form)[1:-1]
+    yield quote(form.encode("utf-8", "surrogatepass"), safe="")
+    yield html.escape(form)
 
 
 def _wrappable(value: str) -> Iterator[str]:

@@ -28,7 +28,7 @@ class Sensitivity(IntEnum):
 _NAME = re.compile(r"[\w. -]{1,160}")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
-_PASSWORDS = ("password", "passwd", "passphrase", "passwort", "passcode", "pwd", "sshpass", "passwords")
+_PASSWORDS = ("password", "passwd", "passphrase", "passwort", "passcode", "pwd", "sshpass")
 _NORMAL_ENDS = ("secret", "token", "apikey", "apikeys", "accesskey", "secretkey", "privatekey", "authkey", "accountkey")
 
 
@@ -38,8 +38,8 @@ def _table(text: str) -> frozenset[str]:
 
 _NORMAL_WORDS = _table(
     """
-    secrets credential credentials authorization connectionstring sessionid phpsessid jsessionid masterkey sharedkey
-    signingkey encryptionkey subscriptionkey licensekey sastoken
+    secrets passwords credential credentials authorization connectionstring sessionid phpsessid jsessionid masterkey
+    sharedkey signingkey encryptionkey subscriptionkey licensekey sastoken
     """
 )
 _WEAK_WORDS = _table("auth pass pat jwt bearer psk sas otp cred creds cookie")
@@ -59,7 +59,7 @@ _PLURAL_OWNERS = _table("api access auth refresh secret bearer bot")
 _KEY_OWNERS = _table(
     """
     api access secret private auth account storage encryption decryption signing master shared service subscription
-    license session consumer deploy webhook admin root crypto aes rsa hmac jwt ssh gpg pgp tls ssl client app apim
+    license session consumer deploy webhook admin root crypto priv aes rsa hmac jwt ssh tls ssl client app apim
     application
     """
 )
@@ -116,7 +116,7 @@ def _of_words(name: str, words: list[str]) -> Sensitivity:
 
 def _of_last_word(name: str, words: list[str]) -> Sensitivity:
     last, owner = words[-1], words[-2] if len(words) > 1 else ""
-    if last.endswith(_PASSWORDS):
+    if last.endswith(_PASSWORDS) or (last.endswith("pass") and last.removesuffix("pass") in _PASS_OWNERS):
         return Sensitivity.STRONG
     if last.endswith("token"):
         return _of_token(last, owner, words)
@@ -124,7 +124,7 @@ def _of_last_word(name: str, words: list[str]) -> Sensitivity:
         return Sensitivity.NORMAL if owner in _PLURAL_OWNERS else Sensitivity.NONE
     if last.endswith(_NORMAL_ENDS) or last in _NORMAL_WORDS or (last == "string" and owner == "connection"):
         return Sensitivity.NORMAL
-    if last == "pass":
+    if last in ("pass", "pw"):
         return Sensitivity.STRONG if owner in _PASS_OWNERS else Sensitivity.WEAK if not owner else Sensitivity.NONE
     return Sensitivity.WEAK if last in _WEAK_WORDS else Sensitivity.NONE
 
@@ -140,6 +140,8 @@ def _of_key(name: str, words: list[str]) -> Sensitivity:
     if words[-1] == "id":
         return Sensitivity.NORMAL if words[-3:-1] in (["access", "key"], ["private", "key"]) else Sensitivity.NONE
     owner = words[-2] if len(words) > 1 else ""
+    if owner in ("gpg", "pgp"):
+        return Sensitivity.NONE  # a fingerprint, as images of Python and Node carry it; private ones come as blocks
     if owner in KEY_OWNERS:
         return Sensitivity.NORMAL
     return Sensitivity.WEAK if owner and name.isupper() else Sensitivity.NONE

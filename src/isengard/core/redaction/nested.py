@@ -11,7 +11,7 @@ from typing import Any
 
 from isengard.core.redaction.names import Sensitivity, sensitivity
 from isengard.core.redaction.spans import MASK
-from isengard.core.redaction.values import is_harmless
+from isengard.core.redaction.values import FEW, is_harmless
 
 _DEEPEST = 200
 """Below this depth a value is masked as its text; orjson goes no deeper than 254."""
@@ -84,7 +84,7 @@ class NestedValues:
         if value is None or isinstance(value, bool | float):
             return value
         if isinstance(value, int):
-            return MASK if level is Sensitivity.STRONG else self._as_text(value)
+            return MASK if level is Sensitivity.STRONG and value >= FEW else self._as_text(value)
         if isinstance(value, str):
             harmless = value in ("", MASK) or is_harmless(value, name, level, quoted=True)
             return self._text(value) if harmless else MASK

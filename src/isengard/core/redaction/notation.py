@@ -8,10 +8,27 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-QUOTE = r"(?:\\{0,15}[\"'`]|\\{1,8}u002[27]|&quot;|&apos;|&\#0?39;|&\#x27;|&\#34;|&\#x22;|%2[27])"
+QUOTE = (
+    r"(?:\\{0,15}[\"'`]|\\{1,8}u002[27]|&quot;|&apos;|&\#0?39;|&\#x27;|&\#34;|&\#x22;|%2[27]"
+    r"|[\u2018-\u201f\u00ab\u00bb\u2039\u203a\u300c-\u300f\uff02\uff07]|\\{1,8}u(?:201[89a-fA-F]|00[abAB][bB]|300[c-fC-F]))"
+)
 """A quotation mark in any spelling."""
 
-_OPENING = re.compile(rf"(?:[bBrRuUfF]{{1,2}}(?=[\\\"']))?({QUOTE})")
+BLANK = r"[ \t\u00a0\u2000-\u200d\u202f\u2060\u3000\ufeff]"
+"""What shows as a gap, or not at all: also the spaces of typesetters and what has no width."""
+
+_CLOSED_BY = {
+    "\u2018": "\u2019\u2018", "\u2019": "\u2019", "\u201a": "\u2018\u2019", "\u201b": "\u2019",
+    "\u201c": "\u201d\u201c", "\u201d": "\u201d", "\u201e": "\u201c\u201d", "\u201f": "\u201d",
+    "\u00ab": "\u00bb", "\u00bb": "\u00ab\u00bb", "\u2039": "\u203a", "\u203a": "\u2039\u203a",
+    "\u300c": "\u300d", "\u300e": "\u300f",
+}  # fmt: skip
+"""The typographic quotes and what closes them in some language."""
+
+_OPENING = re.compile(
+    rf"(?:[bBrRuUfF]{{1,2}}(?=[\\\"']))?"
+    rf"(?:(?P<triple>(?P<one>\\{{0,7}}[\"'])(?P=one){{2}}(?!(?P=one))\s{{0,64}})|(?P<quote>{QUOTE}))"
+)
 _UNQUOTED = re.compile(
     r"\$?\{\{[^{}\n]{0,200}\}\}|(?:[^\s&\"'`\\<\x00-\x1f]"
     r"|<(?!/)"
@@ -25,7 +42,9 @@ FIRST_LOOK = 512
 
 _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 _LONGEST_NAME = 96
-_TRAILING = ",;)]}.:!?"
+_LONGEST_STRING = 4_096
+_ENDS = "\u201c\u201d\u2019\u00bb\u300d\u300f"
+_TRAILING = ",;)]}.:!?" + _ENDS
 _BLOCK_HEADER = re.compile(r"[|>][+-]?\d?[+-]?[ \t]{0,16}(?:#[^\n]{0,200})?\r?\n")
 
 
@@ -64,8 +83,11 @@ def name_start(text: str, end: int) -> int:
 def value_at(text: str, position: int) -> Value | None:
     """The value that begins at `position`: up to its closing quote, or else up to white space or ``&``."""
     opening = _OPENING.match(text, position)
+    if opening and opening["triple"]:
+        end = text.find(opening["one"] * 3, opening.end(), opening.end() + _LONGEST_STRING)
+        return Value(opening.end(), end if end >= 0 else end_of_line(text, opening.end()), quoted=True)
     if opening:
-        return Value(opening.end(), _closing(text, opening.end(), opening[1]), quoted=True)
+        return Value(opening.end(), _closing(text, opening.end(), opening["quote"]), quoted=True)
     unquoted = _UNQUOTED.match(text, position, position + FIRST_LOOK)
     if unquoted is None:
         return None
@@ -95,17 +117,25 @@ def _without_trailing(value: str) -> str:
     """`value` without the punctuation of the sentence or structure around it; brackets it opens itself stay closed."""
     stripped = value.rstrip(_TRAILING)
     if stripped != value and any(bracket in stripped for bracket in "{[("):
-        return value.rstrip(",;.:")
+        return value.rstrip(",;.:" + _ENDS)
     return stripped
 
 
 def _closing(text: str, position: int, quote: str) -> int:
     """Where the string opened by `quote` ends; at the end of the line if it is not closed there."""
     limit = end_of_line(text, position)
-    if quote[-1] not in "\"'`":
-        end = text.find(quote, position, limit)
-        return limit if end < 0 else end
-    return _closing_at_level(text, position, limit, quote)
+    if quote[-1] in "\"'`":
+        return _closing_at_level(text, position, limit, quote)
+    ends = [end for mark in _closing_marks(quote) if (end := text.find(mark, position, limit)) >= 0]
+    return min(ends, default=limit)
+
+
+def _closing_marks(quote: str) -> list[str]:
+    """What closes `quote` where it is no plain quotation mark; a typographic one may be escaped."""
+    if len(quote) > 1 and quote[-5:-4] == "u":
+        pairs = _CLOSED_BY.get(chr(int(quote[-4:], 16)))
+        return [f"{quote[:-4]}{ord(mark):04x}" for mark in pairs] if pairs else [quote]
+    return list(_CLOSED_BY.get(quote, quote)) if len(quote) == 1 else [quote]
 
 
 def _closing_at_level(text: str, position: int, limit: int, quote: str) -> int:

@@ -18,13 +18,14 @@ class Prefilter:
 
     Args:
         literals: The literals of each rule, lower case.
+        besides: Literals of no rule, with which a text is not clean all the same.
 
     Attributes:
         misses_bytes: Whether no literal stands in some bytes, in any letter case. One call deep: every line asks.
     """
 
-    def __init__(self, literals: Sequence[tuple[str, ...]]) -> None:
-        owners: dict[str, set[int]] = {}
+    def __init__(self, literals: Sequence[tuple[str, ...]], besides: Sequence[str] = ()) -> None:
+        owners: dict[str, set[int]] = {text: set() for text in besides}
         for index, texts in enumerate(literals):
             for text in texts:
                 owners.setdefault(text, set()).add(index)

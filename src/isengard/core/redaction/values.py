@@ -10,6 +10,9 @@ import re
 from isengard.core.redaction.names import Sensitivity
 from isengard.core.redaction.views import COLOUR
 
+FEW = 1_000
+"""A number below this is no password: in a trainer's metadata it counts how often a tag occurs (``"password": 3``)."""
+
 _LONGEST = 4_096
 """Characters of a value that are looked at."""
 

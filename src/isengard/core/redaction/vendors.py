@@ -104,7 +104,7 @@ VENDORS: tuple[Shape, ...] = (
         "azure-account-key",
         "accountkey sharedaccesskey sharedaccesssignature",
         r"(?:AccountKey|SharedAccessKey|SharedAccessSignature)=",
-        r"[^\s;\"'<>]{12,}",
+        r"[^\s;\"'<>\\]{12,}",
         flags=re.IGNORECASE,
     ),
     _shape("databricks-token", "dapi", r"dapi", r"[0-9a-f]{32}(?:-\d{1,2})?(?![A-Za-z0-9])"),

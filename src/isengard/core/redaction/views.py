@@ -13,7 +13,7 @@ from collections.abc import Callable
 COLOUR = re.compile(r"(?:\x1b|\\{1,8}(?:u001[bB]|x1[bB]|033|e))\[[0-9;:?]{0,32}[A-Za-z]")
 """An ANSI code, also where the escape character itself is escaped."""
 
-ESCAPED_LINE = re.compile(r"(?:\\{1,24}r)?(\\{1,24})n")
+ESCAPED_LINE = re.compile(r"(?:\\{1,48}r)?(\\{1,48})n")
 """A line feed written as ``\\n``, however often it was escaped."""
 
 LINE_BREAK = re.compile(r"\r?\n|(?:\\{1,4}r)?\\{1,4}n")
@@ -24,6 +24,20 @@ INDENTED_BREAK = re.compile(r"(?:\\?\r?\n|(?:\\{1,4}r)?\\{1,4}n)[ \t]{0,256}")
 
 FILLING = re.compile(r"(?:=(?=\r?\n)|(?:\\{1,4}r)?\\{1,4}n|[\s\"'\\+]){1,512}")
 """Everything that may stand between the parts of a broken text: white space, quotes, backslashes, a plus sign."""
+
+
+_CODE = re.compile(
+    r"%(?:25){0,2}([2-7][0-9A-Fa-f])|\\{1,8}(?:u00([2-7][0-9a-fA-F])|x([2-7][0-9a-fA-F])|(/))"
+    r"|&(?:#x([2-7][0-9a-fA-F])|#(\d{2,3})|(amp));"
+)
+CODES = (
+    *("%25", "&#", "&amp;", r"\/"),
+    *(f"{code}{mark}" for code in ("%", r"\u00", r"\x") for mark in ("3d", "3a", "2f", "26")),
+)
+"""What shows in a text that may have to be decoded before a rule sees anything; lower case, JSON leaves it whole."""
+
+_KEPT = frozenset("\"'\\`")
+"""Quotes stay as they are written: `notation` knows them, and by their escaping which one closes which."""
 
 
 class View:
@@ -85,6 +99,20 @@ def uncoloured(text: str) -> View | None:
 def with_real_lines(text: str) -> View | None:
     r"""`text` with ``\n`` made a line feed; None if it has none."""
     return _changed(View(text, ESCAPED_LINE, _line_feed)) if "\\" in text else None
+
+
+def decoded(text: str) -> View | None:
+    """`text` with percent codes, ``\\u003d``, ``\\/`` and numeric entities read; None if it has none."""
+    if "%" in text or "\\" in text or "&" in text:
+        return _changed(View(text, _CODE, _character))
+    return None
+
+
+def _character(match: re.Match[str]) -> str:
+    percent, unicode, byte, slash, hexadecimal, decimal, ampersand = match.groups()
+    code = percent or unicode or byte or hexadecimal
+    character = chr(int(code, 16)) if code else slash or (ampersand and "&") or chr(int(decimal))
+    return match[0] if character in _KEPT or not " " <= character <= "~" else character
 
 
 def _line_feed(match: re.Match[str]) -> str:

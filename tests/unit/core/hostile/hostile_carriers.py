@@ -1,0 +1,247 @@
+"""Carriers: how programs write a text, or a name and its value, into logs, configurations, requests and tracebacks."""
+
+# ruff: noqa: E501 - one carrier, one line; typographic quotes are meant
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import shlex
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus, urlencode
+
+
+def _csv(*cells: str) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerow(cells)
+    return out.getvalue()
+
+
+def _js(text: str) -> str:
+    return json.dumps(text)
+
+
+def _folded(text: str, width: int) -> str:
+    return "\n".join(text[at : at + width] for at in range(0, len(text), width))
+
+
+AROUND_SHAPES: dict[str, Callable[[str], str]] = {
+    "alone": lambda text: text,
+    "prose": lambda text: f"The key {text} was refused by the hub; please renew it.",
+    "line start": lambda text: f"{text} is what was given",
+    "line end": lambda text: f"what was given is {text}",
+    "full stop": lambda text: f"could not use {text}.",
+    "comma": lambda text: f"tried {text}, then gave up",
+    "exclamation": lambda text: f"bad key {text}!",
+    "parentheses": lambda text: f"connect({text})",
+    "brackets": lambda text: f"[{text}]",
+    "braces": lambda text: f"{{{text}}}",
+    "angle brackets": lambda text: f"<{text}>",
+    "pipes": lambda text: f"|{text}|",
+    "colon": lambda text: f"x:{text}",
+    "equals": lambda text: f"x={text}",
+    "slash": lambda text: f"/{text}/",
+    "semicolon": lambda text: f"a;{text};b",
+    "at": lambda text: f"@{text}",
+    "hash": lambda text: f"#{text}",
+    "tab": lambda text: f"a\t{text}\tb",
+    "windows lines": lambda text: f"first\r\n{text}\r\nlast\r\n",
+    "carriage returns": lambda text: f"  3%|▎  | 3/100\r{text}\r  4%|▍  | 4/100\r",
+    "typographic quotes": lambda text: f"the key “{text}” is wrong",
+    "guillemets": lambda text: f"la clé «{text}» est fausse",
+    "japanese": lambda text: f"トークン「{text}」は無効です。",
+    "chinese": lambda text: f"令牌{text}无效，请重试",
+    "cyrillic": lambda text: f"ключ {text} неверен",
+    "zero width": lambda text: f"key \u200b{text}\u200b is wrong",
+    "byte order mark": lambda text: f"\ufeff{text}",
+    "no-break space": lambda text: f"key\u00a0{text}\u00a0is",
+    "emoji": lambda text: f"🔑{text}🔑",
+    "colours": lambda text: f"\x1b[33mWARN\x1b[0m \x1b[1;31m{text}\x1b[0m\x1b[K",
+    "256 colours": lambda text: f"\x1b[38;5;214m{text}\x1b[39m",
+    "link": lambda text: f"\x1b]8;;https://x.example/{text}\x1b\\here\x1b]8;;\x1b\\",
+    "json": lambda text: json.dumps({"level": "info", "message": f"got {text}"}),
+    "json once more": lambda text: _js(json.dumps({"message": text})),
+    "json twice more": lambda text: _js(_js(json.dumps({"message": text}))),
+    "repr": lambda text: repr({"message": text}),
+    "repr of repr": lambda text: repr(repr([text])),
+    "bytes": lambda text: repr(text.encode()),
+    "list": lambda text: f"args: ['{text}', 'b']",
+    "call": lambda text: f"login(token='{text}')",
+    "yaml": lambda text: f"a:\n  - b: {text}\n",
+    "toml": lambda text: f'[a]\nb = "{text}"\n',
+    "ini": lambda text: f"[a]\nb = {text}\n",
+    "csv": lambda text: _csv("1", text, "x"),
+    "xml": lambda text: f"<item id='3' value='{html.escape(text)}'>{html.escape(text)}</item>",
+    "markdown": lambda text: f"| key | `{text}` |\n|---|---|\n",
+    "markdown link": lambda text: f"[model](https://x.example/m?k={quote(text, safe='')})",
+    "html": lambda text: f'<a href="https://x.example/?q={quote_plus(text)}">x</a>',
+    "query": lambda text: f"GET /models?{urlencode({'a': 1, 'q': text, 'z': 2})} HTTP/1.1",
+    "fragment": lambda text: f"https://x.example/#access={quote(text, safe='')}",
+    "path": lambda text: f"/root/.cache/{text}/x.bin" if "/" not in text else f"/x {text}",
+    "file name": lambda text: f"run_{text}.log" if "/" not in text else f"run {text}",
+    "log4j": lambda text: f"[2026-01-02 03:04:05,678][root][ERROR] - {text}",
+    "glog": lambda text: f"E0102 03:04:05.678901 140 a.cpp:12] {text}",
+    "syslog": lambda text: f"Jan  2 03:04:05 host trainer[12]: {text}",
+    "accelerate": lambda text: f"01/02/2026 03:04:05 - ERROR - __main__ - {text}",
+    "rank": lambda text: f"[rank0]:[E102 03:04:05.1 ProcessGroupNCCL.cpp:1] {text}",
+    "traceback": lambda text: f'Traceback (most recent call last):\n  File "/a/b.py", line 3, in f\n    g({text!r})\nValueError: {text}\n',
+    "locals": lambda text: f"╭── locals ──╮\n│ value = '{text}' │\n╰────────────╯",
+    "curl trace": lambda text: f"> X-Thing: {text}\r\n> Accept: */*\r\n",
+    "http debug": lambda text: f"send: b'GET / HTTP/1.1\\r\\nHost: x\\r\\nX-Thing: {text}\\r\\n\\r\\n'",
+    "aiohttp": lambda text: f"<CIMultiDictProxy('Host': 'x', 'X-Thing': '{text}')>",
+    "httpx": lambda text: f"Headers([('host', 'x'), ('x-thing', '{text}')])",
+    "bash -x": lambda text: f"+ python train.py --note {text}\n+ exit 1",
+    "docker": lambda text: f'Step 3/9 : RUN pip install "git+https://x.example/{quote(text, safe="")}"',
+    "escaped line feed": lambda text: f'"out": "a\\n{text}\\nb"',
+    "tqdm": lambda text: f"{text}:  42%|████▏     | 42/100 [00:10<00:14,  4.20it/s]",
+}  # fmt: skip
+"""Where a secret that is known by its shape may stand."""
+
+AROUND_STRUCTURES: dict[str, Callable[[str], str]] = {
+    "alone": lambda text: text,
+    "prefixed": lambda text: f"2026-01-02 03:04:05 DEBUG {text}",
+    "between lines": lambda text: f"connecting\n{text}\nconnected\n",
+    "windows lines": lambda text: f"connecting\r\n{text}\r\nconnected\r\n".replace("\r\r", "\r"),
+    "all windows lines": lambda text: "a\r\n" + text.replace("\n", "\r\n") + "\r\nb\r\n",
+    "json": lambda text: json.dumps({"message": text, "step": 1}),
+    "json once more": lambda text: _js(json.dumps({"message": text})),
+    "json twice more": lambda text: _js(_js(json.dumps({"message": text}))),
+    "repr": lambda text: repr({"message": text}),
+    "repr of repr": lambda text: repr(repr({"message": text})),
+    "bytes": lambda text: repr(text.encode()),
+    "indented": lambda text: "".join(f"    {line}\n" for line in text.split("\n")),
+    "quoted mail": lambda text: "".join(f"> {line}\n" for line in text.split("\n")),
+    "docker compose": lambda text: "".join(f"trainer-1  | {line}\n" for line in text.split("\n")),
+    "colours": lambda text: f"\x1b[2m{text}\x1b[0m",
+    "markdown": lambda text: f"```\n{text}\n```\n",
+    "xml": lambda text: f"<msg>{html.escape(text)}</msg>",
+    "curl": lambda text: f"curl -sS -H '{text}' https://x.example/",
+    "block scalar": lambda text: "note: |\n" + "".join(f"  {line}\n" for line in text.split("\n")) + "next: 1\n",
+}
+"""Where a secret that is known by its surroundings may stand."""
+
+
+def _snake(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.lower().replace("_", "-")
+
+
+BESIDE_NAMES: dict[str, Callable[[str, str], str]] = {
+    "env": lambda name, value: f"{name}={value}",
+    "env file": lambda name, value: f"A=1\n{name}={value}\nB=2\n",
+    "env file windows": lambda name, value: f"A=1\r\n{name}={value}\r\nB=2\r\n",
+    "env file quoted": lambda name, value: f'A=1\n{name}="{value}"\nB=2\n',
+    "export": lambda name, value: f"export {name}={value}; python train.py",
+    "export quoted": lambda name, value: f"export {name}='{value}'",
+    "declare": lambda name, value: f'declare -x {name}="{value}"',
+    "set windows": lambda name, value: f"set {name}={value}",
+    "set windows quoted": lambda name, value: f'set "{name}={value}"',
+    "setx": lambda name, value: f'setx {name} "{value}"',
+    "fish": lambda name, value: f"set -x {name.upper()} {value}",
+    "powershell": lambda name, value: f'$env:{name}="{value}"',
+    "powershell spaced": lambda name, value: f"$env:{name} = '{value}'",
+    "bash -x": lambda name, value: f"+ export {name}={value}\n+ {name}={value}",
+    "dockerfile": lambda name, value: f"ENV {name.upper()} {value}",
+    "dockerfile =": lambda name, value: f"ENV A=1 {name}={value} B=2",
+    "docker run": lambda name, value: f"docker run --rm -e {name}={value} --gpus all image",
+    "docker inspect": lambda name, value: json.dumps({"Env": ["A=1", f"{name}={value}"]}),
+    "compose": lambda name, value: f"services:\n  t:\n    environment:\n      - {name}={value}\n      - B=2\n",
+    "compose map": lambda name, value: f"    environment:\n      A: 1\n      {name}: {value}\n      B: 2\n",
+    "flag": lambda name, value: f"python train.py {_flag(name)} {value} --steps 3",
+    "flag =": lambda name, value: f"python train.py {_flag(name)}={value} --steps 3",
+    "flag quoted": lambda name, value: f'python train.py {_flag(name)} "{value}" --steps 3',
+    "flag underscore": lambda name, value: f"python train.py --{name.lower()} {shlex.quote(value)}",
+    "argv": lambda name, value: repr(["train.py", _flag(name), value, "--steps", "3"]),
+    "argv json": lambda name, value: json.dumps(["train.py", _flag(name), value, "--steps", "3"]),
+    "argv = json": lambda name, value: json.dumps(["train.py", f"{_flag(name)}={value}", "--steps"]),
+    "argv indented": lambda name, value: json.dumps(["train.py", _flag(name), value], indent=2),
+    "called process": lambda name, value: f"subprocess.CalledProcessError: Command '{['train.py', _flag(name), value]!r}' returned non-zero exit status 1.",
+    "yaml": lambda name, value: f"a: 1\n{name}: {value}\nb: 2\n",
+    "yaml nested": lambda name, value: f"hub:\n  auth:\n    {name}: {value}\n  n: 1\n",
+    "yaml single": lambda name, value: f"{name}: '{value}'\n",
+    "yaml double": lambda name, value: f'{name}: "{value}"  # from the vault\n',
+    "yaml comment": lambda name, value: f"{name}: {value} # from the vault\n",
+    "yaml literal": lambda name, value: f"{name}: |\n  {value}\nb: 2\n",
+    "yaml literal strip": lambda name, value: f"a:\n  {name}: |-\n    {value}\n  b: 2\n",
+    "yaml folded": lambda name, value: f"{name}: >\n  {value}\nb: 2\n",
+    "yaml folded keep": lambda name, value: f"{name}: >+\n    {value}\n\nb: 2\n",
+    "yaml list": lambda name, value: f"- {name}: {value}\n- b: 1\n",
+    "yaml flow": lambda name, value: f"auth: {{user: bob, {name}: {value}}}\n",
+    "yaml quoted key": lambda name, value: f'"{name}": {value}\n',
+    "toml": lambda name, value: f'[hub]\n{name} = "{value}"\n',
+    "toml inline": lambda name, value: f'hub = {{ user = "bob", {name} = "{value}" }}\n',
+    "toml multi": lambda name, value: f'{name} = """{value}"""\n',
+    "ini": lambda name, value: f"[hub]\n{name}={value}\nuser = bob\n",
+    "ini spaced": lambda name, value: f"[hub]\n{name} = {value}\n",
+    "ini colon": lambda name, value: f"[hub]\n{name}: {value}\n",
+    "properties": lambda name, value: f"spring.datasource.{name}={value}\n",
+    "json": lambda name, value: json.dumps({"a": 1, name: value, "b": 2}),
+    "json tight": lambda name, value: json.dumps({"a": 1, name: value, "b": 2}, separators=(",", ":")),
+    "json indented": lambda name, value: json.dumps({"a": {name: value}}, indent=4),
+    "json once more": lambda name, value: _js(json.dumps({"a": 1, name: value, "b": 2})),
+    "json twice more": lambda name, value: _js(_js(json.dumps({"a": 1, name: value, "b": 2}))),
+    "json in json": lambda name, value: json.dumps({"x": json.dumps({"y": json.dumps({name: value})})}),
+    "json deep": lambda name, value: json.dumps({"a": [{"b": {"c": [{name: value}]}}]}),
+    "javascript": lambda name, value: f"const cfg = {{ {_snake(name)}: '{value}', n: 1 }};",
+    "template literal": lambda name, value: f"const {_snake(name)} = `{value}`;",
+    "python": lambda name, value: f"{name} = {value!r}",
+    "python typed": lambda name, value: f'{name}: str = "{value}"',
+    "repr": lambda name, value: repr({"a": 1, name: value}),
+    "repr of repr": lambda name, value: repr(repr({"a": 1, name: value})),
+    "keyword": lambda name, value: f"connect(host='x', {name}='{value}', retries=3)",
+    "dict()": lambda name, value: f"dict({name}='{value}', a=1)",
+    "namespace": lambda name, value: f"Namespace(steps=3, {name}='{value}', seed=1)",
+    "dataclass": lambda name, value: f"HubConfig(user='bob', {name}='{value}')",
+    "environ": lambda name, value: f"environ({{'A': '1', '{name}': '{value}'}})",
+    "os.environ": lambda name, value: f"os.environ['{name}'] = '{value}'",
+    "tuple": lambda name, value: f"[('a', '1'), ('{name}', '{value}')]",
+    "url query": lambda name, value: f"https://x.example/m?a=1&{name}={quote(value, safe='')}&b=2",
+    "url fragment": lambda name, value: f"https://x.example/cb#{name}={quote(value, safe='')}&state=1",
+    "form": lambda name, value: f"body: {urlencode({'user': 'bob', name: value, 'n': 1})}",
+    "form escaped": lambda name, value: quote(urlencode({"a": 1, name: value}), safe=""),
+    "header": lambda name, value: f"{name.replace('_', '-')}: {value}",
+    "curl header": lambda name, value: f"curl -H '{name.replace('_', '-')}: {value}' https://x.example",
+    "http debug": lambda name, value: f"header: {name.replace('_', '-')}: {value}",
+    "http.client": lambda name, value: f"send: b'GET / HTTP/1.1\\r\\nX-{name.replace('_', '-')}: {value}\\r\\n\\r\\n'",
+    "header dict": lambda name, value: f"headers={{'Accept': '*/*', '{name}': '{value}'}}",
+    "header bytes": lambda name, value: f"[(b'host', b'x'), (b'{name.replace('_', '-')}', b'{value}')]",
+    "aiohttp": lambda name, value: f"<CIMultiDict('Host': 'x', '{name}': '{value}')>",
+    "xml attribute": lambda name, value: f'<hub user="bob" {name}="{html.escape(value)}"/>',
+    "xml element": lambda name, value: f"<{name}>{html.escape(value)}</{name}>",
+    "html escaped": lambda name, value: html.escape(json.dumps({name: value})),
+    "html input": lambda name, value: f'<input type="hidden" name="{name}" value="{html.escape(value)}">',
+    "kubernetes": lambda name, value: f"        - name: {name}\n          value: {value}\n",
+    "name and value": lambda name, value: json.dumps({"name": name, "value": value}),
+    "markdown cell": lambda name, value: f"| `{name}` | `{value}` |",
+    "markdown bold": lambda name, value: f"**{name}**: `{value}`",
+    "log": lambda name, value: f"2026-01-02 03:04:05 INFO hub: using {name}={value} of bob",
+    "log colon": lambda name, value: f"INFO:hub:{name}: {value}",
+    "logfmt": lambda name, value: f'level=info {name}="{value}" n=1',
+    "semicolons": lambda name, value: f"Server=db;User=bob;{name}={value};Timeout=3",
+    "commas": lambda name, value: f"user=bob,{name}={value},n=1",
+    "colours": lambda name, value: f"\x1b[36m{name}\x1b[0m=\x1b[35m{value}\x1b[0m",
+    "coloured json": lambda name, value: f'\x1b[34m"{name}"\x1b[0m: \x1b[32m"{value}"\x1b[0m',
+    "typographic": lambda name, value: f"“{name}”: “{value}”",
+    "full width colon": lambda name, value: f"{name}：{value}",
+    "chinese": lambda name, value: f"设置{name}={value}完成",
+    "zero width": lambda name, value: f"\u200b{name}=\u200b{value}",
+    "no-break space": lambda name, value: f"{name}:\u00a0{value}",
+    "arrow": lambda name, value: f"'{name}' => '{value}'",
+    "walrus": lambda name, value: f"if ({name} := '{value}'):",
+    "traceback": lambda name, value: f'  File "a.py", line 1, in f\n    login({name}="{value}")\n           ^^^^^\nValueError: no',
+    "rich locals": lambda name, value: f"│ {name} = '{value}' │",
+    "pytest locals": lambda name, value: f"{name:<10} = '{value}'",
+    "ipdb": lambda name, value: f"E   AssertionError: assert {{'{name}': '{value}'}} == {{}}",
+    "pydantic": lambda name, value: f"{name}\n  Input should be 3 [type=x, input_value='{value}', input_type=str]",
+    "422": lambda name, value: json.dumps({"detail": [{"loc": ["body", name], "msg": "x", "input": value}]}),
+    "carriage return": lambda name, value: f" 1%|\r{name}={value}\r 2%|",
+    "csv": lambda name, value: _csv("a", f"{name}={value}", "b"),
+    "escaped lines": lambda name, value: f'"out": "a=1\\n{name}={value}\\nb=2"',
+    "escaped yaml": lambda name, value: json.dumps({"yaml": f"a: 1\n{name}: {value}\nb: 2\n"}),
+    "escaped block": lambda name, value: json.dumps({"yaml": f"a: 1\n{name}: |\n  {value}\nb: 2\n"}),
+}  # fmt: skip
+"""How a name and its value are written down; the names decide here, whatever the value looks like."""
