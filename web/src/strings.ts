@@ -160,7 +160,7 @@ export const S = {
     attempt: (attempt: number) => `attempt ${attempt}`,
     rank: (rank: number) => `rank ${rank}`,
     lr: (rate: string) => `lr ${rate}`,
-    cpu: "CPU",
+    left: "left",
   },
 
   queue: {
@@ -245,7 +245,9 @@ export const S = {
     speed: "Speed",
     elapsed: "Elapsed",
     gpu: "GPU",
-    noGpu: "CPU",
+    noGpu: "none in use",
+    peak: (value: string) => `set to ${value}`,
+    atTheEnd: "at the end",
     gpuNote: (memory: string, heat: string) => [memory, heat].filter(Boolean).join(" · "),
     memory: (used: string, total: string) => `${used} of ${total}`,
     best: (value: string) => `lowest ${value}`,

@@ -106,7 +106,7 @@ function Tile({ characterId, image }: { characterId: string; image: CharacterIma
               commit();
             }
           }}
-          className="min-h-12 flex-1 resize-none border-transparent bg-transparent text-xs hover:border-edge"
+          className="min-h-12 flex-1 resize-none border-transparent bg-transparent px-1 text-xs hover:border-edge"
         />
         <p className="flex justify-between gap-2 px-1 text-2xs text-ink-3">
           <span className="truncate" title={image.filename}>

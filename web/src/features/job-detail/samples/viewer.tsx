@@ -1,7 +1,7 @@
 /** One sample in full size. Up and down change the step, left and right the prompt; on a phone a swipe does. */
 import * as Radix from "@radix-ui/react-dialog";
 import { ChevronDown, ChevronLeft, ChevronRight, ChevronUp, Clock3, Download, X } from "lucide-react";
-import { useRef, type PointerEvent, type ReactNode } from "react";
+import { useEffect, useRef, type PointerEvent, type ReactNode } from "react";
 import type { Artifact } from "@/api/types";
 import { useShortcuts } from "@/app/shortcuts";
 import { IconButton } from "@/components/ui/button";
@@ -43,6 +43,10 @@ export function Viewer({ jobId, matrix, artifacts, row, column, onMove, onClose 
     { key: " ", label: S.samples.play, run: player.toggle },
   ]);
   const swipe = useSwipe(move);
+  const strip = useRef<HTMLUListElement>(null);
+  useEffect(() => {
+    strip.current?.children[column]?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [column]);
 
   return (
     <Radix.Root open onOpenChange={(open) => !open && onClose()}>
@@ -58,9 +62,9 @@ export function Viewer({ jobId, matrix, artifacts, row, column, onMove, onClose 
           className="fixed inset-0 z-50 flex flex-col bg-canvas focus:outline-none md:inset-4 md:rounded-lg md:border md:shadow-lift"
         >
           <div className="flex shrink-0 items-center gap-3 px-4 py-2">
-            <Radix.Title className="min-w-0 flex-1 truncate text-sm font-medium">
-              {prompt}
-              <span className="text-ink-3"> · {stepName(columns[column])}</span>
+            <Radix.Title className="flex min-w-0 flex-1 gap-1 text-sm font-medium" title={prompt}>
+              <bdi className="truncate">{prompt}</bdi>
+              <span className="shrink-0 text-ink-3"> · {stepName(columns[column])}</span>
             </Radix.Title>
             {sample?.seed != null && (
               <span className="text-xs text-ink-3 max-md:hidden">
@@ -110,11 +114,15 @@ export function Viewer({ jobId, matrix, artifacts, row, column, onMove, onClose 
               <ChevronRight />
             </Arrow>
           </div>
-          <div className="flex shrink-0 items-center gap-2 overflow-x-auto px-4 py-2.5">
+          <div className="flex shrink-0 items-center gap-2 px-2 py-2 md:px-4">
             <IconButton label={S.samples.previousStep} onClick={() => move(-1, 0)} disabled={column === 0}>
               <ChevronUp />
             </IconButton>
-            <ul className="mx-auto flex gap-1.5" aria-label={S.samples.scrub}>
+            <ul
+              ref={strip}
+              className="mx-auto flex min-w-0 gap-1.5 overflow-x-auto p-1"
+              aria-label={S.samples.scrub}
+            >
               {rows[row]?.cells.map((cell, index) => (
                 <li key={`${columns[index]?.step}:${columns[index]?.attempt}`} className="shrink-0">
                   <button
