@@ -328,7 +328,9 @@ export const S = {
     label: "Samples by prompt and step",
     none: "No samples yet",
     noneText: "They appear here by themselves as the training makes them.",
-    noneEnded: "This training made no samples.",
+    noneAtAll: "No samples",
+    noneEnded:
+      "This training ended before its first sample, or was asked for none: “Sample every n steps” in New training sets that.",
     untrained: "untrained",
     step: (step: string) => `step ${step}`,
     attempt: (attempt: number) => `attempt ${attempt}`,

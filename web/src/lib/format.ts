@@ -94,7 +94,7 @@ export function bytes(value: number | null | undefined): string {
 
 /** MiB as the GPU's driver counts them, in GiB. */
 export function gib(mib: number | null | undefined): string {
-  return mib == null ? DASH : `${(mib / 1024).toFixed(1)} GB`;
+  return mib == null ? DASH : `${(mib / 1024).toFixed(mib >= 10_240 ? 0 : 1)} GB`;
 }
 
 function pad(value: number): string {

@@ -195,7 +195,7 @@ function Row({ job, chosen, onToggle }: { job: Job; chosen: boolean; onToggle: (
       </div>
       <div role="cell" className="flex items-center gap-3 max-lg:col-start-2 max-lg:mt-2">
         <Spark job={job} />
-        <span className="font-mono text-xs">
+        <span className="font-mono text-xs whitespace-nowrap">
           {job.current_loss != null && (
             <span className="font-sans text-ink-3 lg:hidden">{S.jobs.columns.loss} </span>
           )}

@@ -1,7 +1,7 @@
 /** One sample in full size. Up and down change the step, left and right the prompt; on a phone a swipe does. */
 import * as Radix from "@radix-ui/react-dialog";
 import { ChevronDown, ChevronLeft, ChevronRight, ChevronUp, Clock3, Download, X } from "lucide-react";
-import { useEffect, useRef, type PointerEvent, type ReactNode } from "react";
+import { useRef, type PointerEvent, type ReactNode } from "react";
 import type { Artifact } from "@/api/types";
 import { useShortcuts } from "@/app/shortcuts";
 import { IconButton } from "@/components/ui/button";
@@ -14,6 +14,7 @@ import { stepName } from "./samples-tab";
 import { Picture } from "@/components/ui/picture";
 
 const SWIPE = 45;
+const intoSight = (item: HTMLElement | null) => item?.scrollIntoView({ block: "nearest", inline: "center" });
 
 interface ViewerProps {
   jobId: string;
@@ -43,10 +44,6 @@ export function Viewer({ jobId, matrix, artifacts, row, column, onMove, onClose 
     { key: " ", label: S.samples.play, run: player.toggle },
   ]);
   const swipe = useSwipe(move);
-  const strip = useRef<HTMLUListElement>(null);
-  useEffect(() => {
-    strip.current?.children[column]?.scrollIntoView({ block: "nearest", inline: "center" });
-  }, [column]);
 
   return (
     <Radix.Root open onOpenChange={(open) => !open && onClose()}>
@@ -118,13 +115,13 @@ export function Viewer({ jobId, matrix, artifacts, row, column, onMove, onClose 
             <IconButton label={S.samples.previousStep} onClick={() => move(-1, 0)} disabled={column === 0}>
               <ChevronUp />
             </IconButton>
-            <ul
-              ref={strip}
-              className="mx-auto flex min-w-0 gap-1.5 overflow-x-auto p-1"
-              aria-label={S.samples.scrub}
-            >
+            <ul className="mx-auto flex min-w-0 gap-1.5 overflow-x-auto p-1" aria-label={S.samples.scrub}>
               {rows[row]?.cells.map((cell, index) => (
-                <li key={`${columns[index]?.step}:${columns[index]?.attempt}`} className="shrink-0">
+                <li
+                  key={`${columns[index]?.step}:${columns[index]?.attempt}`}
+                  ref={index === column ? intoSight : undefined}
+                  className="shrink-0"
+                >
                   <button
                     type="button"
                     aria-label={stepName(columns[index])}
