@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from isengard.jobs.models import Job, JobStatus
 from standins import nvidia_driver
 from standins.site import DESKTOP, Opener, Site, Watch, chromium, quiet, site
 from standins.workbench import PATIENCE_S
@@ -31,6 +32,26 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     worker = {"LD_LIBRARY_PATH": str(driver), "ISENGARD_METRICS_EVERY_S": "0.3"}
     with site(tmp_path_factory.mktemp("site") / "data", worker=worker) as made:
         yield made
+
+
+@pytest.fixture(scope="package")
+def pair(place: Site) -> list[Job]:
+    """Two trainings that differ in rank and seed, with samples at the same steps. Nobody may change them."""
+    both = [
+        place.bench.submit(
+            gpus=1,
+            steps=40,
+            start_time_s=1.5,
+            sample_every_n_steps=10,
+            checkpoint_every_n_steps=20,
+            sample_prompts=["pip by the sea", "pip on a hill"],
+            **own,
+        )
+        for own in ({"lora_rank": 4, "seed": 1}, {"lora_rank": 8, "seed": 2})
+    ]
+    for job in both:
+        assert place.bench.finish(job).status is JobStatus.COMPLETED
+    return both
 
 
 @pytest.fixture

@@ -58,6 +58,17 @@ def expect_link(page: Page, state: str) -> None:
     expect(page.get_by_role("dialog").locator("[data-link]")).to_have_attribute("data-link", state)
 
 
+def drag(page: Page, over: Locator, start: float, end: float) -> None:
+    """Pull the pointer across `over`, from one share of its width to another."""
+    box = over.bounding_box()
+    assert box is not None
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + start * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + end * box["width"], y, steps=5)
+    page.mouse.up()
+
+
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 

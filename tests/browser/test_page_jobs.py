@@ -4,34 +4,11 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from browser.look import journal
+from browser.look import drag, journal
 from isengard.jobs.models import Job, JobStatus
 from standins.site import Site
-
-PROMPTS = ["pip by the sea", "pip on a hill"]
-
-
-@pytest.fixture(scope="module")
-def pair(place: Site) -> list[Job]:
-    """Two trainings that differ in rank and seed, with samples at the same steps."""
-    both = [
-        place.bench.submit(
-            gpus=1,
-            steps=40,
-            start_time_s=1.5,
-            sample_every_n_steps=10,
-            checkpoint_every_n_steps=20,
-            sample_prompts=PROMPTS,
-            **own,
-        )
-        for own in ({"lora_rank": 4, "seed": 1}, {"lora_rank": 8, "seed": 2})
-    ]
-    for job in both:
-        assert place.bench.finish(job).status is JobStatus.COMPLETED
-    return both
 
 
 def test_one_click_takes_every_view_to_the_moment(place: Site, page: Page, pair: list[Job]) -> None:
@@ -89,10 +66,15 @@ def test_samples_are_a_matrix_a_film_and_a_wipe(place: Site, page: Page, pair: l
     page.get_by_role("button", name="Play the training").click()
     expect(shown).to_have_text("step 40")
     page.get_by_role("button", name="Compare two steps").click()
-    wipe = page.get_by_role("slider", name=re.compile("Wipe")).first
-    before = wipe.input_value()
-    wipe.press("ArrowLeft")
-    expect(wipe).not_to_have_value(before)
+    wipe = page.locator("[data-wipe]").first
+    expect(wipe).to_have_attribute("data-wipe", "50")
+    drag(page, wipe, 0.5, 0.2)
+    expect(wipe).to_have_attribute("data-wipe", re.compile(r"^(1\d|2[0-5])$"))
+    at = int(wipe.get_attribute("data-wipe") or "0")
+    page.keyboard.press("ArrowLeft")
+    expect(wipe).to_have_attribute("data-wipe", str(at - 1))
+    page.get_by_label("With step").select_option(label="step 20")
+    expect(wipe.get_by_role("img", name=re.compile("pip by the sea step 20"))).to_have_count(1)
 
 
 def test_compared_jobs_show_what_differs_at_the_same_step(place: Site, page: Page, pair: list[Job]) -> None:

@@ -160,7 +160,7 @@ export const S = {
     attempt: (attempt: number) => `attempt ${attempt}`,
     rank: (rank: number) => `rank ${rank}`,
     lr: (rate: string) => `lr ${rate}`,
-    cpu: "CPU",
+    left: "left",
   },
 
   queue: {
@@ -245,7 +245,9 @@ export const S = {
     speed: "Speed",
     elapsed: "Elapsed",
     gpu: "GPU",
-    noGpu: "CPU",
+    noGpu: "none in use",
+    peak: (value: string) => `set to ${value}`,
+    atTheEnd: "at the end",
     gpuNote: (memory: string, heat: string) => [memory, heat].filter(Boolean).join(" · "),
     memory: (used: string, total: string) => `${used} of ${total}`,
     best: (value: string) => `lowest ${value}`,
@@ -326,7 +328,9 @@ export const S = {
     label: "Samples by prompt and step",
     none: "No samples yet",
     noneText: "They appear here by themselves as the training makes them.",
-    noneEnded: "This training made no samples.",
+    noneAtAll: "No samples",
+    noneEnded:
+      "This training ended before its first sample, or was asked for none: “Sample every n steps” in New training sets that.",
     untrained: "untrained",
     step: (step: string) => `step ${step}`,
     attempt: (attempt: number) => `attempt ${attempt}`,

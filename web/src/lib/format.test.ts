@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { age, bytes, duration, figure, rate, shortId, speed, utc } from "./format";
+import { age, bytes, duration, evenDecimals, figure, rate, shortId, speed, utc } from "./format";
 
 describe("figures", () => {
   it("keep four significant digits over the usual range of a loss", () => {
@@ -13,6 +13,12 @@ describe("figures", () => {
   it("show what is not a number as what it is", () => {
     expect(figure(NaN)).toBe("NaN");
     expect(figure(null)).toBe("–");
+  });
+  it("have the same decimals all along an axis, and no more than it needs", () => {
+    expect(evenDecimals(["0.05000", "0.1000", "0.1500"])).toEqual(["0.05", "0.10", "0.15"]);
+    expect(evenDecimals(["0.0 GB", "1.0 GB", "2.0 GB"])).toEqual(["0 GB", "1 GB", "2 GB"]);
+    expect(evenDecimals(["0", "0.5000", ""])).toEqual(["0.0", "0.5", ""]);
+    expect(evenDecimals(["1e-4", "8.5e-5", "0"])).toEqual(["1e-4", "8.5e-5", "0"]);
   });
   it("write learning rates the way people set them", () => {
     expect(rate(1e-4)).toBe("1e-4");

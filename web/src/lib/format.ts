@@ -18,6 +18,20 @@ export function figure(value: number | null | undefined): string {
   return value.toPrecision(4);
 }
 
+/** Labels of one axis with as many decimals as the axis needs, the same for all: `0.05`, `0.10`, not `0.05000`, `0.1000`. */
+export function evenDecimals(labels: readonly string[]): string[] {
+  const parts = labels.map((label) => /^(-?[\d,]+)(?:\.(\d+))?((?: .*)?)$/.exec(label));
+  if (parts.some((part, index) => !part && labels[index] !== "")) return [...labels];
+  const needed = Math.max(0, ...parts.map((part) => part?.[2]?.replace(/0+$/, "").length ?? 0));
+  return parts.map((part) => {
+    if (!part) return "";
+    const [, whole = "", decimals = "", unit = ""] = part;
+    return needed > 0
+      ? `${whole}.${decimals.padEnd(needed, "0").slice(0, needed)}${unit}`
+      : `${whole}${unit}`;
+  });
+}
+
 /** A learning rate: `1e-4` rather than `0.0001000`. */
 export function rate(value: number | null | undefined): string {
   if (value == null) return DASH;
@@ -80,7 +94,7 @@ export function bytes(value: number | null | undefined): string {
 
 /** MiB as the GPU's driver counts them, in GiB. */
 export function gib(mib: number | null | undefined): string {
-  return mib == null ? DASH : `${(mib / 1024).toFixed(1)} GB`;
+  return mib == null ? DASH : `${(mib / 1024).toFixed(mib >= 10_240 ? 0 : 1)} GB`;
 }
 
 function pad(value: number): string {

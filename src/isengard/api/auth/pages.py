@@ -1,4 +1,7 @@
-"""The login page: one form, no script, no style from elsewhere. Served before anybody is known."""
+"""The login page: one form, no script, no style from elsewhere. Served before anybody is known.
+
+Its colours are the page's own (web/src/styles.css), written again because nothing may be loaded here.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,23 @@ from urllib.parse import quote, urlsplit
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 _STYLE = """
-:root{color-scheme:light dark;--paper:#f6f7f9;--ink:#14181f;--line:#c9d0da;--accent:#0a6f64;--bad:#a32020}
-@media(prefers-color-scheme:dark){:root{--paper:#0f1318;--ink:#e8ecf2;--line:#3a4452;--accent:#56d3c2;--bad:#ff9a9a}}
-body{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--paper);color:var(--ink);
-font:16px/1.5 system-ui,sans-serif}
-form{width:min(24rem,90vw);display:grid;gap:.75rem}h1{font-size:1.25rem;margin:0}
-input,button{font:inherit;padding:.6rem .8rem;border-radius:.4rem;border:1px solid var(--line);
-background:transparent;color:inherit}
-button{border-color:var(--accent);color:var(--accent);cursor:pointer}p{margin:0}.bad{color:var(--bad)}
+:root{color-scheme:light dark;--canvas:#edf0f1;--surface:#fff;--well:#fbfcfc;--line:#d3dade;--edge:#74848d;
+--ink:#131d23;--ink-2:#43535c;--signal:#0a6f64;--on-signal:#fff;--bad:#ac2c26}
+@media(prefers-color-scheme:dark){:root{--canvas:#0c1114;--surface:#12191d;--well:#0a0e11;--line:#253038;
+--edge:#66798a;--ink:#e7eef1;--ink-2:#a9b9c2;--signal:#56d3c2;--on-signal:#04211d;--bad:#f58b82}}
+body{margin:0;min-height:100dvh;display:grid;place-items:center;background:var(--canvas);color:var(--ink);
+font:16px/1.5 ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+form{box-sizing:border-box;width:min(24rem,92vw);display:grid;gap:.75rem;padding:1.75rem;
+background:var(--surface);border:1px solid var(--line);border-radius:10px}
+h1{display:flex;align-items:center;gap:.6rem;font-size:1.25rem;font-weight:600;margin:0}
+svg{width:2rem;color:var(--signal)}label{font-weight:500}p{margin:0;color:var(--ink-2)}.bad{color:var(--bad)}
+input,button{box-sizing:border-box;min-height:2.75rem;font:inherit;padding:.5rem .8rem;border-radius:6px}
+input{border:1px solid var(--edge);background:var(--well);color:inherit}
+button{margin-top:.5rem;border:0;background:var(--signal);color:var(--on-signal);font-weight:500;cursor:pointer}
+:focus-visible{outline:2px solid var(--signal);outline-offset:2px}
 """
+_MARK = """<svg viewBox="0 0 32 32" fill="none" stroke="currentColor" stroke-width="2" stroke-linejoin="round"
+aria-hidden="true"><path d="M11 28V12L9 6l4 3 3-6 3 6 4-3-2 6v16z"/><path d="M16 15v8" stroke-linecap="round"/></svg>"""
 
 
 def login_page(target: str, problem: str = "", status: int = 200) -> Response:
@@ -26,7 +37,7 @@ def login_page(target: str, problem: str = "", status: int = 200) -> Response:
     warning = f'<p class="bad" role="alert">{html.escape(problem)}</p>' if problem else ""
     body = f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Log in · Isengard</title><style nonce="{nonce}">{_STYLE}</style>
-<main><form method="post" action="/login"><h1>Isengard</h1>
+<main><form method="post" action="/login"><h1>{_MARK}Isengard</h1>
 <p>This server needs an access token.</p>{warning}
 <label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus>

@@ -1,15 +1,16 @@
 /** The drawing half of `Chart`: the only module that knows uPlot. */
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { token, useShownTheme } from "@/app/theme";
 import { S } from "@/strings";
-import { clockTime, count, duration } from "@/lib/format";
+import { clockTime, count, duration, evenDecimals } from "@/lib/format";
 import { cn } from "@/lib/cn";
 import { aligned } from "./align";
 import type { ChartProps, Line, Mark } from "./model";
 
 const CLICK_SLACK = 4;
+const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((each) => each * 10 ** power)).flat();
 /* eslint-disable @typescript-eslint/no-unsafe-enum-assignment -- the library's enum exists in its types only */
 const LEFT = 3 as uPlot.Axis.Side;
 const SIDES: readonly uPlot.Axis.Side[] = [LEFT, 1];
@@ -40,6 +41,8 @@ export default function Canvas(props: ChartProps) {
   const plot = useRef<uPlot | null>(null);
   const latest = useRef<Latest>({ marks, moment, onPick, onZoom });
   const [zoomed, setZoomed] = useState(false);
+  /** The part that the reader zoomed into. Not asked of the plot: its scales lag behind its data by a drawing. */
+  const zoom = useRef<[number, number] | null>(null);
   const theme = useShownTheme();
   const data = useMemo(() => aligned(lines), [lines]);
   const dataRef = useRef(data);
@@ -50,6 +53,15 @@ export default function Canvas(props: ChartProps) {
     dataRef.current = data;
     linesRef.current = lines;
   });
+
+  /** Says what is under the pointer, or what is newest. */
+  const tell = useCallback(
+    (index: number | null | undefined) => {
+      if (!readout.current) return;
+      readout.current.textContent = readoutOf(linesRef.current, dataRef.current, index ?? null, x);
+    },
+    [x],
+  );
 
   const shape = JSON.stringify([
     lines.map((line) => [line.label, line.colour, line.scale, line.strength, line.width, line.dash]),
@@ -64,10 +76,6 @@ export default function Canvas(props: ChartProps) {
   useLayoutEffect(() => {
     const place = host.current;
     if (!place) return;
-    const show = (index: number | null) => {
-      if (readout.current)
-        readout.current.textContent = readoutOf(linesRef.current, dataRef.current, index, x);
-    };
     const options = optionsOf({
       width: place.clientWidth,
       height,
@@ -78,15 +86,17 @@ export default function Canvas(props: ChartProps) {
       syncKey,
     });
     options.hooks = {
-      setCursor: [(u) => show(u.cursor.idx ?? null)],
+      setCursor: [(u) => tell(u.cursor.idx)],
       drawAxes: [(u) => drawMarks(u, latest.current)],
       draw: [(u) => drawMoment(u, latest.current.moment)],
       setScale: [
         (u, key) => {
           if (key !== "x") return;
-          const range = zoomOf(u);
-          setZoomed(range !== null);
-          latest.current.onZoom?.(range);
+          const { min, max } = u.scales["x"] ?? {};
+          if (zoom.current?.[0] === min && zoom.current?.[1] === max) return;
+          zoom.current = zoomOf(u);
+          setZoomed(zoom.current !== null);
+          latest.current.onZoom?.(zoom.current);
         },
       ],
       ready: [(u) => listenForClicks(u, (value) => latest.current.onPick?.(value))],
@@ -105,14 +115,19 @@ export default function Canvas(props: ChartProps) {
   }, [shape]);
 
   useEffect(() => {
-    plot.current?.setData(dataRef.current as uPlot.AlignedData, zoomOf(plot.current) === null);
-    if (plot.current && zoomOf(plot.current) !== null) plot.current.redraw();
-  }, [lines]);
+    // A whole curve grows with the training; a part that was zoomed into stays where it is.
+    plot.current?.setData(dataRef.current as uPlot.AlignedData, zoom.current === null);
+    if (zoom.current !== null) plot.current?.redraw();
+    tell(plot.current?.cursor.idx);
+  }, [lines, tell]);
   useEffect(() => plot.current?.redraw(false), [marks, moment]);
 
   const reset = () => {
     const u = plot.current;
     if (!u) return;
+    zoom.current = null;
+    setZoomed(false);
+    onZoom?.(null);
     const xs = u.data[0];
     u.setScale("x", { min: xs[0] ?? 0, max: xs.at(-1) ?? 1 });
   };
@@ -164,7 +179,13 @@ function optionsOf(
       ),
     },
     axes: [
-      { ...axis, size: 30, values: (_u, splits) => splits.map((value) => axisLabel(value, x)) },
+      {
+        ...axis,
+        size: 30,
+        // There is no half a step.
+        ...(x === "step" ? { incrs: WHOLE } : {}),
+        values: (_u, splits) => splits.map((value) => axisLabel(value, x)),
+      },
       ...names.slice(0, 2).map((name, index) => ({
         ...axis,
         scale: name,
@@ -172,9 +193,11 @@ function optionsOf(
         size: 58,
         ...(index > 0 ? { grid: { show: false } } : {}),
         values: (_u: uPlot, splits: number[]) =>
-          splits.map((value) =>
-            // A log scale leaves some of its splits without a label, as null.
-            Number.isFinite(value) ? (lines.find((line) => line.scale === name)?.format(value) ?? "") : "",
+          evenDecimals(
+            splits.map((value) =>
+              // A log scale leaves some of its splits without a label, as null.
+              Number.isFinite(value) ? (lines.find((line) => line.scale === name)?.format(value) ?? "") : "",
+            ),
           ),
       })),
     ],
@@ -206,13 +229,14 @@ function readoutOf(
   index: number | null,
   x: ChartProps["x"],
 ): string {
-  const at = index === null ? null : data[0]?.[index];
-  if (index === null || at == null) return "";
+  const shown = index ?? (data[0]?.length ?? 0) - 1;
+  const at = data[0]?.[shown];
+  if (at == null) return "";
   const values = lines.flatMap((line, row) => {
-    const value = line.mute ? null : nearest(data[row + 1], index);
+    const value = line.mute ? null : nearest(data[row + 1], shown);
     return value === null ? [] : [`${line.label} ${line.format(value)}`];
   });
-  return [x === "step" ? S.chart.atStep(count(at)) : axisLabel(at, x), ...values].join("   ");
+  return [x === "step" ? S.chart.atStep(count(at)) : axisLabel(at, x), ...values].join(" · ");
 }
 
 /** The value at `index`, or the last one before it. */

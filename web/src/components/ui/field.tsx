@@ -14,7 +14,7 @@ export function Textarea({ className, ...props }: ComponentProps<"textarea">) {
 
 /** The platform's own select: best on a phone, complete for the keyboard, nothing to load. */
 export function Select({ className, ...props }: ComponentProps<"select">) {
-  return <select className={cn(box, "w-auto pr-1", className)} {...props} />;
+  return <select className={cn(box, "w-auto max-w-full min-w-0 pr-1", className)} {...props} />;
 }
 
 export function Checkbox({ className, ...props }: Omit<ComponentProps<"input">, "type">) {

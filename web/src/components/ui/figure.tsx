@@ -16,7 +16,7 @@ export function Figure({
   return (
     <div className={cn("panel min-w-0 px-3.5 py-2.5", className)}>
       <dt className="label-caps truncate">{label}</dt>
-      <dd className="mt-0.5 truncate text-xl font-medium tracking-tight">{value}</dd>
+      <dd className="mt-0.5 text-xl font-medium tracking-tight">{value}</dd>
       {note !== undefined && <dd className="truncate text-xs text-ink-3">{note}</dd>}
     </div>
   );

@@ -15,10 +15,12 @@ export function PageHeader({
   return (
     <header className="mb-4 flex min-h-9 flex-wrap items-center justify-between gap-3">
       <div>
-        <h1 className="text-xl font-semibold tracking-tight">{title}</h1>
+        <h1 className="text-xl font-semibold tracking-tight">
+          <bdi>{title}</bdi>
+        </h1>
         {lead && <p className="text-ink-2">{lead}</p>}
       </div>
-      <div className="flex flex-wrap gap-2">{children}</div>
+      <div className="flex max-w-full min-w-0 flex-wrap gap-2">{children}</div>
     </header>
   );
 }

@@ -27,7 +27,7 @@ export function StatusBadge({ status, className }: { status: JobStatus; classNam
     <span
       data-status={status}
       className={cn(
-        "inline-flex h-6 items-center gap-1.5 rounded-full px-2.5 text-xs font-medium",
+        "inline-flex h-6 shrink-0 items-center gap-1.5 rounded-full px-2.5 whitespace-nowrap text-xs font-medium",
         ink,
         soft,
         className,

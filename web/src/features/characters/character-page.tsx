@@ -113,7 +113,10 @@ function Jobs({ characterId }: { characterId: string }) {
   return (
     <ul>
       {jobs.slice(0, 20).map((job) => (
-        <li key={job.id} className="flex items-center justify-between gap-3 border-b py-1.5 last:border-b-0">
+        <li
+          key={job.id}
+          className="grid grid-cols-[minmax(0,1fr)_auto_6.75rem] items-center gap-3 border-b py-1.5 last:border-b-0"
+        >
           <Link
             to="/jobs/$jobId"
             params={{ jobId: job.id }}
@@ -121,10 +124,8 @@ function Jobs({ characterId }: { characterId: string }) {
           >
             {job.id}
           </Link>
-          <span className="flex shrink-0 items-center gap-3 text-xs text-ink-3">
-            <Time iso={job.created_at} as="ago" />
-            <StatusBadge status={job.status} />
-          </span>
+          <Time iso={job.created_at} as="ago" className="text-xs text-ink-3" />
+          <StatusBadge status={job.status} className="justify-self-start" />
         </li>
       ))}
     </ul>

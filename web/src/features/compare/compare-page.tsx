@@ -104,10 +104,14 @@ function Chosen({ jobs, onRemove }: { jobs: readonly Job[]; onRemove: (id: strin
   return (
     <ul className="mb-3 flex flex-wrap gap-2">
       {jobs.map((job, index) => (
-        <li key={job.id} className="panel flex items-center gap-2.5 py-1 pr-1 pl-3">
+        <li key={job.id} className="panel flex max-w-full min-w-0 items-center gap-2.5 py-1 pr-1 pl-3">
           <Swatch index={index} />
-          <Link to="/jobs/$jobId" params={{ jobId: job.id }} className="hover:underline">
-            <span className="font-medium">{nameOf(job)}</span>{" "}
+          <Link
+            to="/jobs/$jobId"
+            params={{ jobId: job.id }}
+            className="flex min-w-0 items-baseline gap-1.5 hover:underline"
+          >
+            <bdi className="truncate font-medium">{nameOf(job)}</bdi>
             <span className="font-mono text-2xs text-ink-3">{shortId(job.id)}</span>
           </Link>
           <StatusBadge status={job.status} />

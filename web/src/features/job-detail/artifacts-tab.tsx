@@ -1,11 +1,13 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Download } from "lucide-react";
+import type { ComponentProps } from "react";
 import { api, body } from "@/api/client";
 import { artifactsQuery } from "@/api/queries";
 import type { Artifact } from "@/api/types";
 import { mayChange } from "@/app/actor";
 import { Button, IconButton } from "@/components/ui/button";
 import { Checkbox } from "@/components/ui/field";
+import { Picture } from "@/components/ui/picture";
 import { Empty, Failed, Loading } from "@/components/ui/states";
 import { Time } from "@/components/ui/time";
 import { cn } from "@/lib/cn";
@@ -78,29 +80,22 @@ function Files({ jobId, title, files }: { jobId: string; title: string; files: A
   return (
     <Section title={title} aside={<span className="text-xs text-ink-3">{files.length}</span>}>
       <div className="overflow-x-auto" tabIndex={-1}>
-        <table className="w-full text-left">
+        <table className="w-full table-fixed text-left">
           <thead className="label-caps">
             <tr>
-              <th scope="col" className="py-1 pr-4 font-medium whitespace-nowrap">
-                {S.artifacts.name}
-              </th>
-              <th scope="col" className="pr-3 text-right font-medium whitespace-nowrap">
-                {S.artifacts.step}
-              </th>
-              <th scope="col" className="pr-3 text-right font-medium whitespace-nowrap">
-                {S.artifacts.size}
-              </th>
-              <th scope="col" className="pr-4 font-medium max-md:hidden">
-                {S.artifacts.made}
-              </th>
-              {isCheckpoint && (
-                <th scope="col" className="pr-2 font-medium whitespace-nowrap" title={S.artifacts.keepHint}>
-                  {S.artifacts.keep}
-                </th>
-              )}
-              <th scope="col" className="w-8">
+              <Head>{S.artifacts.name}</Head>
+              <Head className="w-16 text-right md:w-24">{S.artifacts.step}</Head>
+              <Head className="w-20 text-right md:w-28">{S.artifacts.size}</Head>
+              <Head className="w-44 pl-8 max-md:hidden">{S.artifacts.made}</Head>
+              <Head
+                className={cn("w-12 text-center md:w-20", !isCheckpoint && "max-md:hidden")}
+                title={isCheckpoint ? S.artifacts.keepHint : undefined}
+              >
+                {isCheckpoint && S.artifacts.keep}
+              </Head>
+              <Head className="w-9 pointer-coarse:w-12">
                 <span className="sr-only">{S.artifacts.download}</span>
-              </th>
+              </Head>
             </tr>
           </thead>
           <tbody>
@@ -109,40 +104,38 @@ function Files({ jobId, title, files }: { jobId: string; title: string; files: A
                 key={`${file.name}:${file.attempt ?? 1}`}
                 className={cn("border-t", step !== null && file.step === step && "bg-signal-soft")}
               >
-                <td className="py-1 pr-3 font-mono text-xs break-words max-md:text-2xs">
-                  {file.name}
-                  {(file.attempt ?? 1) > 1 && (
-                    <span className="text-ink-3"> · {S.samples.attempt(file.attempt ?? 1)}</span>
-                  )}
+                <td className="py-1">
+                  <Name file={file} />
                 </td>
-                <td className="pr-4 text-right">
+                <td className="text-right">
                   {file.step === null ? (
                     "–"
                   ) : (
                     <button
                       type="button"
-                      className="touch-target text-signal hover:underline"
+                      className="touch-target text-right text-signal hover:underline"
                       onClick={() => setStep(file.step)}
                     >
                       {count(file.step)}
                     </button>
                   )}
                 </td>
-                <td className="pr-4 text-right whitespace-nowrap">{bytes(file.size_bytes)}</td>
-                <td className="pr-4 text-xs whitespace-nowrap text-ink-2 max-md:hidden">
+                <td className="text-right whitespace-nowrap">{bytes(file.size_bytes)}</td>
+                <td className="pl-8 text-xs whitespace-nowrap text-ink-2 max-md:hidden">
                   <Time iso={file.created_at} />
                 </td>
-                {isCheckpoint && (
-                  <td className="pr-2">
+                <td className={cn("text-center", !isCheckpoint && "max-md:hidden")}>
+                  {isCheckpoint && (
                     <Checkbox
                       aria-label={S.samples.keep(count(file.step))}
                       checked={file.kept}
                       disabled={!mayChange}
                       onChange={(event) => keep.mutate({ name: file.name, keep: event.target.checked })}
+                      className="inline-grid align-middle"
                     />
-                  </td>
-                )}
-                <td>
+                  )}
+                </td>
+                <td className="text-right">
                   <IconButton asChild label={`${S.artifacts.download} ${file.name}`}>
                     <a href={file.url} download={file.name}>
                       <Download aria-hidden />
@@ -155,5 +148,35 @@ function Files({ jobId, title, files }: { jobId: string; title: string; files: A
         </table>
       </div>
     </Section>
+  );
+}
+
+function Head({ className, ...props }: ComponentProps<"th">) {
+  return <th scope="col" className={cn("py-1 font-medium whitespace-nowrap", className)} {...props} />;
+}
+
+/** The file's name; a sample's picture and prompt with it. */
+function Name({ file }: { file: Artifact }) {
+  return (
+    <div className="flex min-w-0 items-center gap-2.5 pr-3">
+      {file.type === "sample" && (
+        <Picture
+          src={file.url}
+          alt=""
+          loading="lazy"
+          decoding="async"
+          className="size-8 shrink-0 rounded-sm"
+        />
+      )}
+      <div className="min-w-0">
+        <p className="font-mono text-xs break-words max-md:text-2xs">
+          {file.name}
+          {(file.attempt ?? 1) > 1 && (
+            <span className="text-ink-3"> · {S.samples.attempt(file.attempt ?? 1)}</span>
+          )}
+        </p>
+        {file.prompt && <p className="truncate text-xs text-ink-3">{file.prompt}</p>}
+      </div>
+    </div>
   );
 }

@@ -45,7 +45,7 @@ export function Header({ job, name, onClose }: { job: Job; name: string; onClose
           <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
             <Radix.Title className="truncate text-lg font-semibold tracking-tight">
               <span className="sr-only">{S.job.dialog("")}</span>
-              {name}
+              <bdi>{name}</bdi>
             </Radix.Title>
             <StatusBadge status={job.status} />
             <span className="flex items-center font-mono text-2xs text-ink-3">
@@ -83,8 +83,13 @@ export function Header({ job, name, onClose }: { job: Job; name: string; onClose
           )}
         </div>
       </div>
-      <div className="mt-1.5 flex items-center gap-3">
-        <ProgressBar value={job.progress} status={job.status} label={S.job.progress} className="h-2 flex-1" />
+      <div className="mt-1.5 flex items-center gap-x-3 gap-y-1 max-md:flex-wrap">
+        <ProgressBar
+          value={job.progress}
+          status={job.status}
+          label={S.job.progress}
+          className="h-2 flex-1 max-md:basis-full"
+        />
         <ProgressWords job={job} />
       </div>
     </header>
@@ -101,7 +106,7 @@ function ProgressWords({ job }: { job: Job }) {
     if (job.eta_seconds != null) words.push(S.job.eta(duration(job.eta_seconds)));
   }
   return (
-    <p className="max-w-[60vw] truncate text-xs whitespace-nowrap text-ink-2" data-progress-words>
+    <p className="truncate text-xs text-ink-2" data-progress-words>
       {words.join(" · ")}
     </p>
   );

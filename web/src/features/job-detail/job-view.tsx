@@ -1,7 +1,7 @@
 /** The inside of an open job: header, timeline, tabs. */
 import * as Tabs from "@radix-ui/react-tabs";
 import { useQuery } from "@tanstack/react-query";
-import { memo, useCallback, useMemo } from "react";
+import { memo, useCallback, useEffect, useMemo, useRef } from "react";
 import { artifactsQuery } from "@/api/queries";
 import { useLive } from "@/api/live/react";
 import type { LiveHub } from "@/api/live/hub";
@@ -66,6 +66,14 @@ export function JobView({ job, name, onClose }: { job: Job; name: string; onClos
     },
   ]);
 
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    // On a phone not all tabs fit; the open one has to be in sight.
+    list.current
+      ?.querySelector("[data-state=active]")
+      ?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [tab]);
+
   return (
     <MomentContext value={moment}>
       <Header job={job} name={name} onClose={onClose} />
@@ -76,6 +84,7 @@ export function JobView({ job, name, onClose }: { job: Job; name: string; onClos
         className="flex min-h-0 flex-1 flex-col"
       >
         <Tabs.List
+          ref={list}
           aria-label={S.job.tabsLabel}
           className="flex shrink-0 overflow-x-auto border-b bg-surface px-2 [scrollbar-width:none] md:px-4"
         >

@@ -73,13 +73,13 @@ function TraceRow({
           {S.trace.gap(duration(pause))}
         </p>
       )}
-      <div className="grid grid-cols-[6.5rem_5rem_1fr] items-baseline gap-x-3 px-3 py-0.5 font-mono text-xs hover:bg-raised md:grid-cols-[6.5rem_5rem_9rem_1fr]">
+      <div className="grid grid-cols-[6.5rem_5rem_1fr] min-h-7 items-center gap-x-3 px-3 font-mono text-xs hover:bg-raised md:grid-cols-[6.5rem_5rem_9rem_1fr]">
         <Time iso={entry.timestamp} as="precise" className="text-ink-3" />
         <span className={cn("truncate", entry.source === "journal" ? "text-ink-2" : "text-mark")}>
           {where}
         </span>
         <span className="truncate text-ink-2 max-md:hidden">{entry.event}</span>
-        <span className={cn("min-w-0", LEVEL_INK[entry.level as keyof typeof LEVEL_INK])}>
+        <span className={cn("min-w-0 truncate", LEVEL_INK[entry.level as keyof typeof LEVEL_INK])}>
           {onOpen ? (
             <button
               type="button"

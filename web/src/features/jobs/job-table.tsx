@@ -167,9 +167,9 @@ function Row({ job, chosen, onToggle }: { job: Job; chosen: boolean; onToggle: (
           search={(known) => known}
           className="block truncate font-medium after:absolute after:inset-0 focus-visible:outline-offset-4"
         >
-          {name}
+          <bdi>{name}</bdi>
         </Link>
-        <p className="truncate text-xs text-ink-3">
+        <p className="text-xs text-ink-3 lg:truncate">
           <span className="font-mono text-2xs">{shortId(job.id)}</span> · {job.trainer}
           {summaryOf(job)}
           {job.attempt > 1 && ` · ${S.jobs.attempt(job.attempt)}`}
@@ -195,10 +195,22 @@ function Row({ job, chosen, onToggle }: { job: Job; chosen: boolean; onToggle: (
       </div>
       <div role="cell" className="flex items-center gap-3 max-lg:col-start-2 max-lg:mt-2">
         <Spark job={job} />
-        <span className="font-mono text-xs">{figure(job.current_loss)}</span>
+        <span className="font-mono text-xs whitespace-nowrap">
+          {job.current_loss != null && (
+            <span className="font-sans text-ink-3 lg:hidden">{S.jobs.columns.loss} </span>
+          )}
+          <span className={cn(job.current_loss == null && "max-lg:hidden")}>{figure(job.current_loss)}</span>
+        </span>
       </div>
       <div role="cell" className="text-right text-xs whitespace-nowrap max-lg:mt-2">
-        {isActive ? duration(job.eta_seconds) : <span className="text-ink-3">{DASH}</span>}
+        {isActive && job.eta_seconds != null ? (
+          <>
+            {duration(job.eta_seconds)}
+            <span className="text-ink-3 lg:hidden"> {S.jobs.left}</span>
+          </>
+        ) : (
+          <span className="text-ink-3 max-lg:hidden">{DASH}</span>
+        )}
       </div>
       <div role="cell" className="min-w-0 pl-4 text-xs max-lg:hidden">
         <GpuCell job={job} />

@@ -38,7 +38,7 @@ export function PauseButton({ jobs }: { jobs: readonly Job[] }) {
   if (!queue || queue.paused || !mayChange) return null;
   return (
     <Button disabled={pause.isPending} title={S.queue.pauseHint} onClick={() => pause.mutate(true)}>
-      <CirclePause aria-hidden /> {S.queue.pause}
+      <CirclePause aria-hidden /> <span className="max-sm:sr-only">{S.queue.pause}</span>
     </Button>
   );
 }

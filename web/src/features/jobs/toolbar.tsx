@@ -20,8 +20,8 @@ export function Toolbar({
   const change = (next: Partial<HomeSearch>) =>
     void navigate({ to: "/", search: (known) => ({ ...known, ...next }), replace: true });
   return (
-    <div className="mb-3 flex flex-wrap items-center gap-x-4 gap-y-2">
-      <div className="relative w-full md:w-72">
+    <div className="mb-3 flex flex-wrap items-center gap-x-2 gap-y-2 md:gap-x-4">
+      <div className="relative md:w-72 max-md:min-w-0 max-md:flex-1">
         <Search
           className="pointer-events-none absolute top-1/2 left-2.5 size-4 -translate-y-1/2 text-ink-3"
           aria-hidden
@@ -40,7 +40,7 @@ export function Toolbar({
       <div
         role="group"
         aria-label={S.jobs.filter}
-        className="-mx-1 flex max-w-full gap-1 overflow-x-auto px-1 [scrollbar-width:none] max-md:min-w-0 max-md:flex-1"
+        className="-mx-1 flex max-w-full gap-1 overflow-x-auto px-1 [scrollbar-width:none] max-md:order-last max-md:w-full"
       >
         {FILTERS.map((filter) => (
           <button

@@ -181,7 +181,7 @@ function Choices({ info, trainer, onTrainer, onPreset }: ChoicesProps) {
         </Select>
         <span className="text-xs font-normal text-ink-3">{trainer.description}</span>
       </label>
-      <div className="flex flex-col gap-1">
+      <div className="flex max-w-full min-w-0 flex-col gap-1">
         <span className="font-medium" id="presets">
           {S.create.presets}
         </span>
@@ -193,6 +193,7 @@ function Choices({ info, trainer, onTrainer, onPreset }: ChoicesProps) {
           ))}
           <Select
             aria-label={S.create.like}
+            className="md:max-w-52"
             value=""
             onChange={(event) =>
               void navigate({ search: (known) => ({ ...known, like: event.target.value }), replace: true })

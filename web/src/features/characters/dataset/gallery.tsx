@@ -97,6 +97,7 @@ function Tile({ characterId, image }: { characterId: string; image: CharacterIma
           placeholder={S.dataset.captionPlaceholder}
           value={text}
           readOnly={!mayChange}
+          aria-invalid={save.isError}
           rows={2}
           onChange={(event) => setText(event.target.value)}
           onBlur={commit}
@@ -106,13 +107,13 @@ function Tile({ characterId, image }: { characterId: string; image: CharacterIma
               commit();
             }
           }}
-          className="min-h-12 flex-1 resize-none border-transparent bg-transparent text-xs hover:border-edge"
+          className="min-h-12 flex-1 resize-none [field-sizing:content] border-transparent bg-transparent px-1 text-xs hover:border-edge"
         />
         <p className="flex justify-between gap-2 px-1 text-2xs text-ink-3">
           <span className="truncate" title={image.filename}>
             {image.width} × {image.height} · {bytes(image.size_bytes)}
           </span>
-          <span role="status">
+          <span role="status" className={cn("shrink-0", save.isError && "text-bad")}>
             {save.isPending ? S.dataset.saving : save.isError ? S.dataset.failed : ""}
           </span>
         </p>

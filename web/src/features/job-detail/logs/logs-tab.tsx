@@ -16,7 +16,7 @@ import { count } from "@/lib/format";
 import { S } from "@/strings";
 import { useFirstError } from "../first-error";
 import { useMoment } from "../moment";
-import { EVENTS, LEVEL_INK, LEVELS } from "./levels";
+import { EVENTS, LEVEL_BADGE, LEVEL_INK, LEVELS } from "./levels";
 import { LinePanel } from "./line-panel";
 import { lineCount, LogList, type LogListHandle } from "./log-list";
 import { filterQuery, isFiltered, LogWindow, NO_FILTER, pageReader, type LogFilter } from "./window";
@@ -201,7 +201,7 @@ function Levels({
   onChange: (levels: LogLevel[]) => void;
 }) {
   return (
-    <div role="group" aria-label={S.logs.levels} className="flex gap-0.5">
+    <div role="group" aria-label={S.logs.levels} className="flex gap-1">
       {LEVELS.map((level) => {
         const on = chosen.includes(level);
         return (
@@ -211,9 +211,9 @@ function Levels({
             aria-pressed={on}
             onClick={() => onChange(on ? chosen.filter((each) => each !== level) : [...chosen, level])}
             className={cn(
-              "touch-target h-7 rounded-sm border border-transparent px-1.5 font-mono text-2xs font-medium hover:border-line",
+              "touch-target h-7 rounded-sm border px-1.5 font-mono text-2xs font-medium hover:border-edge",
               LEVEL_INK[level],
-              on && "border-edge bg-raised",
+              on && cn("border-current bg-raised", LEVEL_BADGE[level]),
             )}
           >
             {level}

@@ -45,7 +45,7 @@ function Frame({
   return (
     <section className={`panel border-l-4 p-4 ${tone}`} data-outcome>
       <div className="flex flex-wrap items-start justify-between gap-3">
-        <div className="flex min-w-0 flex-1 items-start gap-3 [&>svg]:mt-0.5 [&>svg]:size-5 [&>svg]:shrink-0">
+        <div className="flex min-w-[min(100%,17rem)] flex-1 items-start gap-3 [&>svg]:mt-0.5 [&>svg]:size-5 [&>svg]:shrink-0">
           {icon}
           <div className="min-w-0 flex-1">
             <h3 className="text-base font-semibold text-ink">{title}</h3>

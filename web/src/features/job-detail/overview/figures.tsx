@@ -1,6 +1,7 @@
 import { useEffect, useState } from "react";
 import { isTerminal, type Gpu, type Job } from "@/api/types";
 import { Figure } from "@/components/ui/figure";
+import { Time } from "@/components/ui/time";
 import { count, DASH, duration, figure, gib, percent, rate, speed } from "@/lib/format";
 import { S } from "@/strings";
 import type { JobSeries } from "../series";
@@ -34,21 +35,38 @@ export function Figures({ job, series }: { job: Job; series: JobSeries }) {
       <Figure
         label={ended ? S.overview.took : S.overview.eta}
         value={ended ? duration(elapsed) : duration(job.eta_seconds)}
-        note={ended ? S.status[job.status] : (job.phase ?? S.stage[job.stage])}
+        note={ended ? <Ended job={job} /> : (job.phase ?? S.stage[job.stage])}
       />
       <Figure
         label={S.overview.speed}
         value={speed(job.it_per_s)}
-        note={`${S.overview.elapsed} ${duration(elapsed)}`}
+        note={ended ? S.overview.atTheEnd : `${S.overview.elapsed} ${duration(elapsed)}`}
       />
       <GpuFigure gpu={job.gpu} />
     </dl>
   );
 }
 
+/** What shapes the rate: the schedule by name, or else the rate that was asked for. */
 function schedule(job: Job): string {
-  const named = job.config["lr_scheduler"] ?? job.config["optimizer"];
-  return typeof named === "string" ? named : job.trainer;
+  const { lr_scheduler: scheduler, optimizer, learning_rate: asked } = job.config;
+  const named = scheduler ?? optimizer;
+  if (typeof named === "string") return named;
+  return typeof asked === "number" ? S.overview.peak(rate(asked)) : job.trainer;
+}
+
+function Ended({ job }: { job: Job }) {
+  return (
+    <>
+      {S.status[job.status]}
+      {job.completed_at && (
+        <>
+          {" · "}
+          <Time iso={job.completed_at} as="ago" />
+        </>
+      )}
+    </>
+  );
 }
 
 function GpuFigure({ gpu }: { gpu: Gpu | null }) {

@@ -38,7 +38,7 @@ export function SamplesTab({ job: jobId, ended }: { job: string; ended: boolean 
   if (!data) return <Loading />;
   if (matrix.rows.length === 0)
     return (
-      <Empty title={S.samples.none}>
+      <Empty title={ended ? S.samples.noneAtAll : S.samples.none}>
         <p>{ended ? S.samples.noneEnded : S.samples.noneText}</p>
       </Empty>
     );

@@ -14,6 +14,7 @@ import { stepName } from "./samples-tab";
 import { Picture } from "@/components/ui/picture";
 
 const SWIPE = 45;
+const intoSight = (item: HTMLElement | null) => item?.scrollIntoView({ block: "nearest", inline: "center" });
 
 interface ViewerProps {
   jobId: string;
@@ -58,9 +59,9 @@ export function Viewer({ jobId, matrix, artifacts, row, column, onMove, onClose 
           className="fixed inset-0 z-50 flex flex-col bg-canvas focus:outline-none md:inset-4 md:rounded-lg md:border md:shadow-lift"
         >
           <div className="flex shrink-0 items-center gap-3 px-4 py-2">
-            <Radix.Title className="min-w-0 flex-1 truncate text-sm font-medium">
-              {prompt}
-              <span className="text-ink-3"> · {stepName(columns[column])}</span>
+            <Radix.Title className="flex min-w-0 flex-1 gap-1 text-sm font-medium" title={prompt}>
+              <bdi className="truncate">{prompt}</bdi>
+              <span className="shrink-0 text-ink-3"> · {stepName(columns[column])}</span>
             </Radix.Title>
             {sample?.seed != null && (
               <span className="text-xs text-ink-3 max-md:hidden">
@@ -110,13 +111,17 @@ export function Viewer({ jobId, matrix, artifacts, row, column, onMove, onClose 
               <ChevronRight />
             </Arrow>
           </div>
-          <div className="flex shrink-0 items-center gap-2 overflow-x-auto px-4 py-2.5">
+          <div className="flex shrink-0 items-center gap-2 px-2 py-2 md:px-4">
             <IconButton label={S.samples.previousStep} onClick={() => move(-1, 0)} disabled={column === 0}>
               <ChevronUp />
             </IconButton>
-            <ul className="mx-auto flex gap-1.5" aria-label={S.samples.scrub}>
+            <ul className="mx-auto flex min-w-0 gap-1.5 overflow-x-auto p-1" aria-label={S.samples.scrub}>
               {rows[row]?.cells.map((cell, index) => (
-                <li key={`${columns[index]?.step}:${columns[index]?.attempt}`} className="shrink-0">
+                <li
+                  key={`${columns[index]?.step}:${columns[index]?.attempt}`}
+                  ref={index === column ? intoSight : undefined}
+                  className="shrink-0"
+                >
                   <button
                     type="button"
                     aria-label={stepName(columns[index])}
