@@ -203,6 +203,7 @@ def test_a_share_link_shows_one_job_and_changes_nothing(guarded: Guarded) -> Non
         assert (opened.status_code, opened.headers["location"]) == (303, f"/jobs/{guarded.job}")
         assert guest.get(f"/api/jobs/{guarded.job}/logs").status_code == 200
         assert guest.get(f"/api/training/{guarded.job}").status_code == 200
+        assert guest.get(f"/api/jobs/{guarded.job}/summary").json()["failed_alike"] is None  # it names other jobs
         for path in ("/api/training", "/api/characters", "/metrics", f"/api/jobs/{others[0]}/logs", "/api/stream"):
             assert guest.get(path).status_code == 403, path
         assert guest.post(f"/api/training/{guarded.job}/cancel").status_code == 403

@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from isengard.events.models import EventName, Level
+from isengard.jobs.models import JobStatus
+from isengard.jobs.store import open_store
 from standins.api_server import ApiServer, make_character, png
 
 Queue = Callable[..., dict[str, Any]]
@@ -265,6 +267,21 @@ class TestTraining:
         assert bad.json()["findings"][0]["field"] == "config.steps"
         assert client.get("/api/training", params={"character_id": character["id"]}).json()["jobs"] == []
 
+    def test_a_preflight_estimates_gpu_memory_where_the_base_model_is_known(
+        self, client: httpx.Client, character: dict[str, Any]
+    ) -> None:
+        plan = {"character_id": character["id"], "trainer": "diffusers"}
+        sdxl = {"base_model": "stabilityai/stable-diffusion-xl-base-1.0", "resolution": 1024, "lora_rank": 16}
+        memory = client.post("/api/training/preflight", json={**plan, "config": sdxl}).json()["memory"]
+        parts = [memory[f"{name}_bytes"] for name in ("weights", "lora", "activations", "rest")]
+        assert memory["total_bytes"] == pytest.approx(sum(parts), abs=4)
+        assert memory["total_bytes"] > 5e9
+        larger = {**sdxl, "lora_rank": 64}
+        more = client.post("/api/training/preflight", json={**plan, "config": larger}).json()["memory"]
+        assert more["lora_bytes"] == pytest.approx(4 * memory["lora_bytes"], abs=4)
+        mock = client.post("/api/training/preflight", json={"character_id": character["id"]}).json()
+        assert mock["memory"] is None
+
     def test_a_secret_given_to_a_job_shows_up_nowhere(
         self, api: ApiServer, client: httpx.Client, character: dict[str, Any]
     ) -> None:
@@ -388,6 +405,36 @@ class TestLogs:
         assert summary["cause"]["advice"]
         assert summary["last_seq"] == 33
 
+    def test_a_failure_names_the_earlier_jobs_that_failed_alike(
+        self, api: ApiServer, client: httpx.Client, character: dict[str, Any], queue: Queue
+    ) -> None:
+        kind = f"kind-of-{character['id']}"
+        first, second = queue(), queue()
+        for job in (first, second):
+            with api.journal(job["id"]) as journal:
+                fields = {"status": "failed", "error": "no", "failure_fingerprint": kind}
+                journal.append(EventName.JOB_FAILED, "no", fields, level=Level.ERROR)
+        store = open_store(api.settings)
+        store.transition(first["id"], JobStatus.FAILED, failure_fingerprint=kind)
+        store.close()
+        seen = [client.get(f"/api/jobs/{job['id']}/summary").json()["failed_alike"] for job in (first, second)]
+        assert seen == [{"count": 0, "job_ids": []}, {"count": 1, "job_ids": [first["id"]]}]
+        assert client.get(f"/api/jobs/{queue()['id']}/summary").json()["failed_alike"] is None
+
+    def test_the_stages_are_told_with_their_time_and_how_far_they_are(
+        self, api: ApiServer, client: httpx.Client, job: dict[str, Any]
+    ) -> None:
+        with api.journal(job["id"]) as journal:
+            journal.append(EventName.JOB_STARTED, "attempt 1 started", {"stage": "initializing", "attempt": 1})
+            share = {"stage": "captioning", "attempt": 1, "phase": "captioning images", "phase_pct": 41.7}
+            journal.append(EventName.JOB_STAGE, "5 of 12 images captioned", share)
+        stages = client.get(f"/api/jobs/{job['id']}/stages").json()["stages"]
+        assert [each["stage"] for each in stages] == ["queued", "initializing", "captioning"]
+        assert [each["since"] is None for each in stages] == [True, True, False]
+        assert (stages[2]["message"], stages[2]["pct"]) == ("5 of 12 images captioned", 41.7)
+        assert [each["name"] for each in stages[2]["phases"]] == ["captioning images"]
+        assert client.get(f"/api/training/{job['id']}").json()["phase_pct"] == 41.7
+
     def test_the_trace_tells_the_story_from_request_to_journal(
         self, client: httpx.Client, character: dict[str, Any]
     ) -> None:
@@ -412,7 +459,8 @@ class TestUnknownThings:
         [
             *("/api/training/{}", "/api/jobs/{}/logs", "/api/jobs/{}/logs/view", "/api/jobs/{}/stream"),
             *("/api/jobs/{}/metrics", "/api/jobs/{}/artifacts", "/api/jobs/{}/artifacts/model"),
-            *("/api/jobs/{}/debug-bundle", "/api/jobs/{}/summary", "/api/jobs/{}/trace", "/api/jobs/{}/logs/locate"),
+            *("/api/jobs/{}/debug-bundle", "/api/jobs/{}/summary", "/api/jobs/{}/stages"),
+            *("/api/jobs/{}/trace", "/api/jobs/{}/logs/locate"),
         ],
     )
     @pytest.mark.parametrize("job_id", ["train-000000000000", "train-UPPER", "%2e%2e", "train-%00", "char-x"])

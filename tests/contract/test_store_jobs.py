@@ -250,11 +250,23 @@ def test_an_end_lets_go_of_the_job_and_says_when(store: Store, tmp_path: Path) -
 def test_a_job_queued_again_starts_with_a_clean_slate(store: Store) -> None:
     job = add_job(store, add_character(store))
     store.transition(job.id, JobStatus.FAILED, error_message="no", error_type="E", failure_fingerprint="f")
-    assert [alike.id for alike in store.failed_alike("f")] == [job.id]
+    later = add_job(store, store.get_character(job.character_id), minute=1)
+    assert store.failed_alike(later, "f") == (1, [job.id])
     again = store.transition(job.id, JobStatus.QUEUED, attempt=job.attempt + 1, retries=1)
     assert (again.error_message, again.error_type, again.failure_fingerprint) == (None, None, None)
+    assert store.failed_alike(later, "f") == (0, [])
     assert (again.completed_at, again.worker_id, again.fence) == (None, None, 0)
     assert (again.attempt, again.retries, again.stage) == (2, 1, "queued")
+
+
+def test_earlier_failures_of_the_same_kind_are_counted_and_the_newest_named(store: Store) -> None:
+    character = add_character(store)
+    jobs = [add_job(store, character, minute) for minute in range(4)]
+    for job, kind in zip(jobs, ("f", "other", "f", "f"), strict=True):
+        store.transition(job.id, JobStatus.FAILED, failure_fingerprint=kind)
+    assert store.failed_alike(jobs[3], "f") == (2, [jobs[2].id, jobs[0].id])
+    assert store.failed_alike(jobs[3], "f", limit=1) == (2, [jobs[2].id])
+    assert store.failed_alike(jobs[0], "f") == (0, [])
 
 
 def test_a_write_under_an_old_claim_is_fenced_off(store: Store, tmp_path: Path) -> None:

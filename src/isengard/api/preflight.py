@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable
 
 from isengard.api.schemas.characters import DatasetCheck, FindingView
-from isengard.api.schemas.training import Preflight, TrainingPlan
+from isengard.api.schemas.training import MemoryNeed, Preflight, TrainingPlan
 from isengard.api.services import Services
 from isengard.datasets.checks import Finding, Severity, check_dataset
 from isengard.datasets.limits import Limits
+from isengard.diagnostics import resources
 from isengard.diagnostics.preflight import check_plan
 from isengard.jobs.models import Character
 
@@ -41,7 +42,22 @@ def preflight_view(services: Services, plan: TrainingPlan) -> Preflight:
         trainer=outlook.trainer,
         config=outlook.config,
         image_count=outlook.image_count,
+        memory=_memory(outlook.memory) if outlook.memory else None,
         findings=_views(outlook.findings),
+    )
+
+
+def _memory(need: resources.MemoryNeed) -> MemoryNeed:
+    needed = need.needed
+    return MemoryNeed(
+        total_bytes=round(needed.total),
+        weights_bytes=round(needed.weights),
+        lora_bytes=round(needed.lora),
+        activations_bytes=round(needed.activations),
+        rest_bytes=round(needed.rest),
+        capacity_bytes=None if need.capacity is None else round(need.capacity),
+        fits=need.fits,
+        settings=need.settings,
     )
 
 

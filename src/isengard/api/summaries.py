@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from isengard.api.schemas.jobs import CauseView, FirstError, Summary
+from isengard.api.schemas.jobs import CauseView, FailedAlike, FirstError, Summary
 from isengard.core.clock import parse_utc
 from isengard.diagnostics import summary
 
 
-def summary_view(found: summary.Summary) -> Summary:
+def summary_view(found: summary.Summary, failed_alike: FailedAlike | None) -> Summary:
     """A summary as the API shows it."""
     return Summary.model_validate(
         {
             **{name: getattr(found, name) for name in summary.Summary.__slots__},
             "first_error": _first_error(found),
+            "failed_alike": failed_alike,
             "cause": CauseView.model_validate(found.cause) if found.cause else None,
         }
     )

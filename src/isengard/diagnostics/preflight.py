@@ -27,11 +27,13 @@ class Outlook:
     Attributes:
         config: The parameters with every default; None when they are refused.
         image_count: How many images the character has.
+        memory: What it will need of a GPU; None when nobody knows.
     """
 
     trainer: str
     config: dict[str, Any] | None = None
     image_count: int = 0
+    memory: resources.MemoryNeed | None = None
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -70,7 +72,8 @@ def check_plan(
     except IsengardError as error:
         outlook.findings.append(_refusal("character", error))
     if outlook.config is not None:
-        outlook.findings += _resources(settings, character_id, outlook.config, environment)
+        outlook.memory = resources.memory_need(outlook.config, _gpu_memories())
+        outlook.findings += _resources(settings, character_id, outlook, environment)
     return outlook
 
 
@@ -90,12 +93,13 @@ def _look(
 
 
 def _resources(
-    settings: Settings, character_id: str, config: Mapping[str, Any], environment: Mapping[str, str] | None
+    settings: Settings, character_id: str, outlook: Outlook, environment: Mapping[str, str] | None
 ) -> list[Finding]:
+    config = outlook.config or {}
     uploads = settings.paths.uploads(character_id)
     size = sum(path.stat().st_size for path in uploads.iterdir() if path.is_file()) if uploads.is_dir() else 0
     hub = resources.base_model(config, environment) if environment is not None else ()
-    memory = resources.gpu_memory(config, _gpu_memories())
+    memory = [resources.gpu_memory(outlook.memory)] if outlook.memory else []
     return [*hub, *_caption_model(config), *memory, *resources.disk(settings, config, size)]
 
 

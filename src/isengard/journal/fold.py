@@ -42,6 +42,7 @@ _FIGURES: dict[str, type | tuple[type, ...]] = {
     "error": str,
     "error_type": str,
     "error_stack": str,
+    "failure_fingerprint": str,
     "output_path": str,
 }
 """What a line's fields may say of the job, and of what kind it has to be to be taken."""
@@ -61,6 +62,7 @@ class JobFold:
         created_at: Timestamp of the first line.
         started_at: Of the first ``job.started``.
         completed_at: Of the terminal line.
+        failure_fingerprint: What failures of the same kind share; None unless it failed.
         output_path: Where the finished LoRA was put.
         first_error: The first line of level ERROR in the latest attempt.
         terminal_seq: Number of the line that ended the job; None while it goes on or once it is resumed.
@@ -86,6 +88,7 @@ class JobFold:
     error: str | None = None
     error_type: str | None = None
     error_stack: str | None = None
+    failure_fingerprint: str | None = None
     output_path: str | None = None
     first_error: Entry | None = None
     last_ts: str | None = None
@@ -138,7 +141,7 @@ class JobFold:
 
     def _start_over(self) -> None:
         """What an ended attempt left does not count for the next."""
-        self.error = self.error_type = self.error_stack = self.first_error = None
+        self.error = self.error_type = self.error_stack = self.failure_fingerprint = self.first_error = None
         self.completed_at = self.terminal_seq = None
         self.eta_seconds = self.it_per_s = self.gpu = self.phase = self.phase_pct = None
         self.status = self.stage = self.progress_pct = None

@@ -94,16 +94,33 @@ SDXL = {
 }
 
 
+def need(config: dict[str, object], capacities_mb: list[float]) -> resources.MemoryNeed:
+    found = resources.memory_need(config, capacities_mb)
+    assert found is not None
+    return found
+
+
 def test_the_settings_that_would_fit_are_named() -> None:
-    [finding] = resources.gpu_memory(SDXL, [12_282.0, 24_564.0])
+    tight = need(SDXL, [12_282.0, 24_564.0])
+    assert (tight.fits, tight.settings) == (False, {"gradient_checkpointing": True})
+    finding = resources.gpu_memory(tight)
     assert finding.severity is Severity.WARNING
     assert "it would fit with gradient_checkpointing true" in finding.message
     assert finding.field == "config.gradient_checkpointing"
-    [roomy] = resources.gpu_memory(SDXL, [81_559.0])
-    assert roomy.severity is Severity.INFO
-    [without] = resources.gpu_memory(SDXL, [])
-    assert "no GPU here" in without.message
-    assert list(resources.gpu_memory({**SDXL, "device": "cpu"}, [])) == []
+
+
+def test_what_fits_and_what_nothing_makes_fit_are_told_apart() -> None:
+    roomy, hopeless, without = need(SDXL, [81_559.0]), need(SDXL, [512.0]), need(SDXL, [])
+    assert [each.fits for each in (roomy, hopeless, without)] == [True, False, None]
+    assert [each.settings for each in (roomy, hopeless, without)] == [{}, None, None]
+    assert resources.gpu_memory(roomy).severity is Severity.INFO
+    assert "no setting makes it fit" in resources.gpu_memory(hopeless).message
+    assert "no GPU here" in resources.gpu_memory(without).message
+
+
+def test_nothing_is_said_of_a_training_on_the_cpu_or_of_an_unknown_model() -> None:
+    assert resources.memory_need({**SDXL, "device": "cpu"}, [81_559.0]) is None
+    assert resources.memory_need({"base_model": "people/of-nobody"}, [81_559.0]) is None
 
 
 def test_a_disk_without_room_is_an_error(tmp_path: Path) -> None:

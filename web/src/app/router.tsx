@@ -1,8 +1,10 @@
 /** Every address of the page in one place. What is behind the first view is loaded when it is wanted. */
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
 import { patiently } from "@/lib/patient";
+import { beginOpening, loadJobDialog } from "@/features/job-detail/opening";
 import { JobsPage } from "@/features/jobs/jobs-page";
 import { CrashPage, NotFoundPage } from "./fallbacks";
+import { queries } from "./query-client";
 import { compareSearch, homeSearch, jobSearch, newSearch } from "./search";
 import { Shell } from "./shell";
 
@@ -23,10 +25,9 @@ const job = createRoute({
   getParentRoute: () => home,
   path: "/jobs/$jobId",
   validateSearch: jobSearch,
-  component: lazyRouteComponent(
-    () => patiently(() => import("@/features/job-detail/job-dialog")),
-    "JobDialog",
-  ),
+  loader: ({ params }) => beginOpening(queries, params.jobId),
+  shouldReload: false,
+  component: lazyRouteComponent(() => patiently(loadJobDialog), "JobDialog"),
 });
 const create = createRoute({
   getParentRoute: () => root,

@@ -1,21 +1,48 @@
-import { act, renderHook } from "@testing-library/react";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { usePaced } from "./paced";
+import { paced } from "./paced";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-it("hands on the newest value, a tenth as often as it changes", () => {
-  const seen = new Set<number>();
-  const { result, rerender } = renderHook(({ value }) => usePaced(value, 100), {
-    initialProps: { value: 0 },
-  });
-  for (let value = 1; value <= 60; value += 1) {
-    rerender({ value });
-    act(() => void vi.advanceTimersByTime(10));
-    seen.add(result.current);
+function changing() {
+  const listeners = new Set<() => void>();
+  const store = {
+    value: 0,
+    subscribe: (listener: () => void) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    change: () => {
+      store.value += 1;
+      for (const each of listeners) each();
+    },
+    listeners,
+  };
+  return store;
+}
+
+it("tells of the first change at once and of the newest one, a tenth as often as there are any", () => {
+  const store = changing();
+  const heard: number[] = [];
+  paced(store.subscribe, 100)(() => heard.push(store.value));
+  store.change();
+  expect(heard).toEqual([1]);
+  for (let turn = 0; turn < 60; turn += 1) {
+    vi.advanceTimersByTime(10);
+    store.change();
   }
-  expect(seen.size).toBeLessThanOrEqual(8);
-  act(() => void vi.advanceTimersByTime(100));
-  expect(result.current).toBe(60);
+  expect(heard.length).toBeLessThanOrEqual(7);
+  vi.advanceTimersByTime(100);
+  expect(heard.at(-1)).toBe(61);
+});
+it("is silent once it is left, whatever was due", () => {
+  const store = changing();
+  const heard = vi.fn();
+  const leave = paced(store.subscribe, 100)(heard);
+  store.change();
+  store.change();
+  leave();
+  vi.advanceTimersByTime(1000);
+  expect(heard).toHaveBeenCalledOnce();
+  expect(store.listeners.size).toBe(0);
 });

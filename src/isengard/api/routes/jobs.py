@@ -12,8 +12,19 @@ from isengard.api.body import StrictJsonRoute
 from isengard.api.files import send_file
 from isengard.api.log_views import Filters, parse_events, parse_levels
 from isengard.api.schemas.common import Moment, problems
-from isengard.api.schemas.jobs import LogPage, LogPlace, Metrics, RequestAccepted, RequestCreate, Summary, Trace
+from isengard.api.schemas.jobs import (
+    FailedAlike,
+    LogPage,
+    LogPlace,
+    Metrics,
+    RequestAccepted,
+    RequestCreate,
+    Stages,
+    Summary,
+    Trace,
+)
 from isengard.api.services import Services, ServicesDep
+from isengard.api.stage_views import stages_view
 from isengard.api.stream import EventStream, parse_position, serve_socket
 from isengard.api.summaries import summary_view
 from isengard.api.traces import trace_view
@@ -22,7 +33,7 @@ from isengard.core.errors import NotFound
 from isengard.diagnostics.bundle import Bundle
 from isengard.execution import control
 from isengard.execution.inbox import Command
-from isengard.jobs.models import Character
+from isengard.jobs.models import Character, JobStatus
 
 router = APIRouter(prefix="/api/jobs/{job_id}", tags=["jobs"], route_class=StrictJsonRoute)
 
@@ -144,9 +155,23 @@ def get_metrics(
 
 
 @router.get("/summary", summary="The few facts of a status line", responses=problems(404))
-def get_summary(services: ServicesDep, job_id: str) -> Summary:
+def get_summary(services: ServicesDep, request: Request, job_id: str) -> Summary:
     """Status, stage, step, loss, ETA, the first error and what it means, the last event's time."""
-    return summary_view(services.jobs.summary(services.store.get_job(job_id)))
+    job = services.store.get_job(job_id)
+    found = services.jobs.summary(job)
+    alike = None
+    actor: Actor = request.state.actor
+    if actor.job_id is None and found.status is JobStatus.FAILED and found.failure_fingerprint:
+        count, ids = services.store.failed_alike(job, found.failure_fingerprint)
+        alike = FailedAlike(count=count, job_ids=ids)
+    return summary_view(found, alike)
+
+
+@router.get("/stages", summary="What the job went through", responses=problems(404))
+def get_stages(services: ServicesDep, job_id: str) -> Stages:
+    """Its stages with what each took, how often it was entered, and how far the present one is."""
+    services.store.get_job(job_id)
+    return stages_view(services.readers.of(job_id))
 
 
 @router.get("/trace", summary="The job's story across processes", responses=problems(404))

@@ -123,6 +123,13 @@ class CauseView(Answer):
     settings: dict[str, Any] = Field(description="Parameters that would avoid it.")
 
 
+class FailedAlike(Answer):
+    """Jobs that were made before this one and failed in the same place."""
+
+    count: int
+    job_ids: list[str] = Field(description="The newest of them, newest first.")
+
+
 class Summary(Answer):
     """The few facts a status line needs."""
 
@@ -139,12 +146,47 @@ class Summary(Answer):
     eta_seconds: float | None
     first_error: FirstError | None
     cause: CauseView | None
+    failed_alike: FailedAlike | None = Field(
+        description="Earlier jobs with the same failure; null unless this one failed, and for share links."
+    )
     error: str | None
     error_type: str | None
     started_at: datetime | None
     completed_at: datetime | None
     last_event_at: datetime | None
     last_seq: int
+
+
+class PhaseView(Answer):
+    """Something that went on inside a stage."""
+
+    name: str = Field(examples=["caching latents"])
+    seconds: float = Field(description="What it took so far, without the time since `since`.")
+    since: datetime | None = Field(description="While it is the present one.")
+    message: str = Field(examples=["5 of 12 images captioned"])
+    pct: float | None = Field(description="0 to 100; null where nobody counts.")
+
+
+class StageView(Answer):
+    """A stage of one attempt. One that was entered several times has the sum of its times."""
+
+    stage: str = Field(examples=["captioning"])
+    attempt: int
+    seq: int = Field(description="The first journal line that told of it.")
+    began: datetime
+    seconds: float = Field(description="What it took so far, without the time since `since`.")
+    since: datetime | None = Field(description="When it was entered last, while it is the present one.")
+    times: int = Field(description="How often it was entered.")
+    message: str = Field(description="The last words about it.", examples=["5 of 12 images captioned"])
+    pct: float | None = Field(description="0 to 100, as it was told last; null where nobody counts.")
+    phases: list[PhaseView] = Field(description="By the order in which they began.")
+
+
+class Stages(Answer):
+    """What a job went through."""
+
+    job_id: str
+    stages: list[StageView]
 
 
 class TraceEntry(Answer):

@@ -90,6 +90,7 @@ class JobView(Answer):
     lr: float | None
     it_per_s: float | None
     phase: str | None = Field(description="What goes on inside the stage.", examples=["caching latents"])
+    phase_pct: float | None = Field(description="0 to 100 within the phase; null where nobody counts.")
     gpu: GpuView | None
     last_seq: int = Field(description="Number of the newest journal line this state includes.")
     last_event_at: datetime | None
@@ -103,6 +104,22 @@ class JobList(Answer):
     cursor: str | None = Field(description="Continues the listing as `?cursor=`; null at its end.")
 
 
+class MemoryNeed(Answer):
+    """GPU memory that a training will need, roughly: expect it to be off by a third either way."""
+
+    total_bytes: int
+    weights_bytes: int
+    lora_bytes: int
+    activations_bytes: int
+    rest_bytes: int
+    capacity_bytes: int | None = Field(description="Memory of this machine's largest GPU; null without one.")
+    fits: bool | None = Field(description="Null where there is no GPU to compare with.")
+    settings: dict[str, Any] | None = Field(
+        description="The fewest changes with which it would fit; empty if it fits, null if none is known.",
+        examples=[{"gradient_checkpointing": True}],
+    )
+
+
 class Preflight(Answer):
     """What would happen to a training request."""
 
@@ -110,4 +127,5 @@ class Preflight(Answer):
     trainer: str
     config: dict[str, Any] | None = Field(description="The parameters with every default; null when they are refused.")
     image_count: int
+    memory: MemoryNeed | None = Field(description="Null where nothing is known of the base model.")
     findings: list[FindingView]

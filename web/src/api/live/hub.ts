@@ -16,8 +16,8 @@ import { Sparks, type Spark } from "./sparks";
 const JOB_FRAMES = ["snapshot", "progress", "log", "sample", "checkpoint", "complete", "error"];
 const LIST_FRAMES = ["snapshot", "job", "removed"];
 
-/** How often the open job's row in the list behind it is brought up to date, ms. */
-const LISTED_EVERY = 1000;
+/** How often the open job is written where everything but its running figures reads it (`useLiveJob`), ms. */
+const STORED_EVERY = 500;
 
 export interface JobChange {
   before: Job | undefined;
@@ -41,7 +41,9 @@ export class LiveHub {
   private removed = new Set<string>();
   private storedJob: Job | null = null;
   private seenArtifacts = 0;
-  private listedAt = 0;
+  private seenBegun = 0;
+  private storedAt = 0;
+  private storeTimer: number | null = null;
 
   constructor(private readonly client: QueryClient) {}
 
@@ -55,6 +57,7 @@ export class LiveHub {
       this.source = null;
       this.connectedTo = "";
       this.pacer.cancel();
+      this.forgetStore();
     };
   }
 
@@ -75,7 +78,9 @@ export class LiveHub {
       if (this.open?.job) storeJob(this.client, this.open.job);
       this.open = id ? new JobLive(id) : null;
       this.seenArtifacts = 0;
+      this.seenBegun = 0;
       this.storedJob = null;
+      this.forgetStore();
     }
     if (this.open && known && (this.open.job?.last_seq ?? -1) <= known.last_seq) this.open.job = known;
     this.choose();
@@ -211,30 +216,53 @@ export class LiveHub {
   private paintOpen(): void {
     const open = this.open;
     if (!open) return;
-    if (open.job && open.job !== this.storedJob) {
-      const before = this.client.getQueryData<Job>(["job", open.id]);
-      this.storedJob = open.job;
-      this.sparks.add(open.job);
-      this.client.setQueryData<Job>(["job", open.id], open.job);
-      this.storeListed(open.job, before);
-      this.tell({ before, after: open.job });
-    }
-    if (open.artifacts !== this.seenArtifacts) {
+    if (open.job && open.job !== this.storedJob) this.storeOpen(open.job);
+    const begun = open.begun !== this.seenBegun;
+    this.seenBegun = open.begun;
+    if (begun) void this.client.invalidateQueries({ queryKey: ["job", open.id, "metrics"] });
+    if (begun || open.artifacts !== this.seenArtifacts) {
       this.seenArtifacts = open.artifacts;
       void this.client.invalidateQueries({ queryKey: ["job", open.id, "artifacts"] });
     }
   }
 
-  /** The list lies under the dialog: its row follows at a slower pace, but a change of status at once. */
-  private storeListed(job: Job, before: Job | undefined): void {
-    const now = performance.now();
-    if (job.status === before?.status && now - this.listedAt < LISTED_EVERY) return;
-    this.listedAt = now;
+  /** Steps are written at a pace, with the last one always among them; a change of state at once. */
+  private storeOpen(job: Job): void {
+    const wait = isSameState(job, this.storedJob) ? this.storedAt + STORED_EVERY - performance.now() : 0;
+    if (wait > 0) {
+      this.storeTimer ??= window.setTimeout(() => {
+        this.storeTimer = null;
+        this.pacer.request();
+      }, wait);
+      return;
+    }
+    this.forgetStore();
+    const before = this.client.getQueryData<Job>(["job", job.id]);
+    this.storedJob = job;
+    this.storedAt = performance.now();
+    this.sparks.add(job);
     storeJob(this.client, job);
+    this.tell({ before, after: job });
+  }
+
+  private forgetStore(): void {
+    if (this.storeTimer !== null) window.clearTimeout(this.storeTimer);
+    this.storeTimer = null;
   }
 
   private tell(change: JobChange): void {
     const ended = isTerminal(change.after.status) && change.before && !isTerminal(change.before.status);
     if (ended) for (const listener of this.outcomes) listener(change);
   }
+}
+
+/** Whether the two differ in figures only. */
+function isSameState(job: Job, known: Job | null): boolean {
+  return (
+    known !== null &&
+    job.status === known.status &&
+    job.stage === known.stage &&
+    job.phase === known.phase &&
+    job.attempt === known.attempt
+  );
 }

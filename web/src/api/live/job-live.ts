@@ -24,6 +24,8 @@ export class JobLive {
   warnings: LogEntry[] = [];
   /** Counts readings of GPU and machine. */
   readings = 0;
+  /** Counts the beginnings of the stream: what was read before one may lack what came in between. */
+  begun = 0;
 
   constructor(readonly id: string) {}
 
@@ -31,6 +33,7 @@ export class JobLive {
     if (frame.type === "snapshot") {
       this.job = frame.data as Job;
       this.lastSeq = Math.max(this.lastSeq, this.job.last_seq);
+      this.begun += 1;
       return;
     }
     const seq = Number(frame.id);

@@ -17,6 +17,7 @@ import {
   X,
 } from "lucide-react";
 import { api, body } from "@/api/client";
+import { useLiveJob } from "@/api/live/react";
 import { infoQuery } from "@/api/queries";
 import { isTerminal, type Job } from "@/api/types";
 import { isLoggedIn, isShared, mayChange } from "@/app/actor";
@@ -83,20 +84,13 @@ export function Header({ job, name, onClose }: { job: Job; name: string; onClose
           )}
         </div>
       </div>
-      <div className="mt-1.5 flex items-center gap-x-3 gap-y-1 max-md:flex-wrap">
-        <ProgressBar
-          value={job.progress}
-          status={job.status}
-          label={S.job.progress}
-          className="h-2 flex-1 max-md:basis-full"
-        />
-        <ProgressWords job={job} />
-      </div>
+      <Progress job={job} />
     </header>
   );
 }
 
-function ProgressWords({ job }: { job: Job }) {
+function Progress({ job: known }: { job: Job }) {
+  const job = useLiveJob(known);
   const words = [
     S.jobs.stepOf(count(job.current_step), count(job.total_steps || null)),
     percent(job.progress, job.progress < 10 ? 1 : 0),
@@ -106,9 +100,17 @@ function ProgressWords({ job }: { job: Job }) {
     if (job.eta_seconds != null) words.push(S.job.eta(duration(job.eta_seconds)));
   }
   return (
-    <p className="truncate text-xs text-ink-2" data-progress-words>
-      {words.join(" · ")}
-    </p>
+    <div className="mt-1.5 flex items-center gap-x-3 gap-y-1 max-md:flex-wrap">
+      <ProgressBar
+        value={job.progress}
+        status={job.status}
+        label={S.job.progress}
+        className="h-2 flex-1 max-md:basis-full"
+      />
+      <p className="truncate text-xs text-ink-2" data-progress-words>
+        {words.join(" · ")}
+      </p>
+    </div>
   );
 }
 

@@ -9,7 +9,6 @@ import { isTerminal, type Artifact, type Job } from "@/api/types";
 import { JobRoute, type Tab } from "@/app/routes";
 import { TABS } from "@/app/search";
 import { useShortcuts } from "@/app/shortcuts";
-import { preloadChart } from "@/components/chart/chart";
 import { Loading } from "@/components/ui/states";
 import { cn } from "@/lib/cn";
 import { late } from "@/lib/late";
@@ -18,7 +17,7 @@ import { useFirstError } from "./first-error";
 import { Header } from "./header";
 import { MomentContext, useMomentState } from "./moment";
 import { Overview } from "./overview/overview";
-import { useSeries } from "./series";
+import { SeriesProvider } from "./series-provider";
 import { momentsOf, neighbour } from "./timeline/moments";
 import { Timeline } from "./timeline/timeline";
 
@@ -30,8 +29,6 @@ const Artifacts = memo(late(() => import("./artifacts-tab").then((part) => part.
 const System = memo(late(() => import("./system-tab").then((part) => part.SystemTab), <Loading />));
 const TraceTab = memo(late(() => import("./trace-tab").then((part) => part.TraceTab), <Loading />));
 
-preloadChart();
-
 const NO_ARTIFACTS: Artifact[] = [];
 
 export function JobView({ job, name, onClose }: { job: Job; name: string; onClose: () => void }) {
@@ -40,7 +37,6 @@ export function JobView({ job, name, onClose }: { job: Job; name: string; onClos
   const ended = isTerminal(job.status);
   const readReady = useCallback((hub: LiveHub) => (hub.open?.lastSeq ?? 0) > 0, []);
   const connected = useLive(readReady);
-  const { series, isPending } = useSeries(job.id, ended || connected);
   const { data: artifacts = NO_ARTIFACTS } = useQuery(artifactsQuery(job.id));
   const goToFirstError = useFirstError(job.id, moment);
 
@@ -77,47 +73,41 @@ export function JobView({ job, name, onClose }: { job: Job; name: string; onClos
   return (
     <MomentContext value={moment}>
       <Header job={job} name={name} onClose={onClose} />
-      <Timeline job={job} series={series} artifacts={artifacts} />
-      <Tabs.Root
-        value={tab}
-        onValueChange={(next) => moment.goTo(next as Tab)}
-        className="flex min-h-0 flex-1 flex-col"
-      >
-        <Tabs.List
-          ref={list}
-          aria-label={S.job.tabsLabel}
-          className="flex shrink-0 overflow-x-auto border-b bg-surface px-2 [scrollbar-width:none] md:px-4"
+      <SeriesProvider jobId={job.id} enabled={ended || connected}>
+        <Timeline job={job} artifacts={artifacts} />
+        <Tabs.Root
+          value={tab}
+          onValueChange={(next) => moment.goTo(next as Tab)}
+          className="flex min-h-0 flex-1 flex-col"
         >
-          {TABS.map((each) => (
-            <Tabs.Trigger
-              key={each}
-              value={each}
-              className={cn(
-                "touch-target relative h-9 shrink-0 px-3 text-sm font-medium text-ink-2 hover:text-ink focus-visible:-outline-offset-2",
-                "data-[state=active]:text-ink data-[state=active]:after:absolute data-[state=active]:after:inset-x-3 data-[state=active]:after:bottom-0 data-[state=active]:after:h-0.5 data-[state=active]:after:bg-signal",
-              )}
-            >
-              {S.job.tabs[each]}
-            </Tabs.Trigger>
-          ))}
-        </Tabs.List>
-        <Tabs.Content value={tab} className="min-h-0 flex-1 overflow-auto focus-visible:-outline-offset-2">
-          {tab === "overview" && (
-            <Overview
-              job={job}
-              series={series}
-              artifacts={artifacts}
-              isPending={isPending}
-              onFirstError={goToFirstError}
-            />
-          )}
-          {tab === "logs" && <Logs jobId={job.id} />}
-          {tab === "samples" && <Samples job={job.id} ended={ended} />}
-          {tab === "artifacts" && <Artifacts jobId={job.id} />}
-          {tab === "system" && <System jobId={job.id} series={series} ended={ended} />}
-          {tab === "trace" && <TraceTab jobId={job.id} correlationId={job.correlation_id} />}
-        </Tabs.Content>
-      </Tabs.Root>
+          <Tabs.List
+            ref={list}
+            aria-label={S.job.tabsLabel}
+            className="flex shrink-0 overflow-x-auto border-b bg-surface px-2 [scrollbar-width:none] md:px-4"
+          >
+            {TABS.map((each) => (
+              <Tabs.Trigger
+                key={each}
+                value={each}
+                className={cn(
+                  "touch-target relative h-9 shrink-0 px-3 text-sm font-medium text-ink-2 hover:text-ink focus-visible:-outline-offset-2",
+                  "data-[state=active]:text-ink data-[state=active]:after:absolute data-[state=active]:after:inset-x-3 data-[state=active]:after:bottom-0 data-[state=active]:after:h-0.5 data-[state=active]:after:bg-signal",
+                )}
+              >
+                {S.job.tabs[each]}
+              </Tabs.Trigger>
+            ))}
+          </Tabs.List>
+          <Tabs.Content value={tab} className="min-h-0 flex-1 overflow-auto focus-visible:-outline-offset-2">
+            {tab === "overview" && <Overview job={job} artifacts={artifacts} onFirstError={goToFirstError} />}
+            {tab === "logs" && <Logs jobId={job.id} />}
+            {tab === "samples" && <Samples job={job.id} ended={ended} />}
+            {tab === "artifacts" && <Artifacts jobId={job.id} />}
+            {tab === "system" && <System jobId={job.id} ended={ended} />}
+            {tab === "trace" && <TraceTab jobId={job.id} correlationId={job.correlation_id} />}
+          </Tabs.Content>
+        </Tabs.Root>
+      </SeriesProvider>
     </MomentContext>
   );
 }

@@ -1,12 +1,11 @@
 /** A job's series for charts: what the server holds, plus what has come live since. */
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect, useMemo } from "react";
+import { createContext, use, useCallback, useEffect, useMemo } from "react";
 import { metricsQuery } from "@/api/queries";
 import { useHub, useLive } from "@/api/live/react";
 import type { LiveHub } from "@/api/live/hub";
 import type { JobLive } from "@/api/live/job-live";
 import type { MetricPoint, Metrics } from "@/api/types";
-import { usePaced } from "@/lib/paced";
 
 const POINTS = 2000;
 /** So many live points are drawn as they are; beyond that the server thins them. */
@@ -34,22 +33,37 @@ export interface JobSeries {
 
 const readPaint = (hub: LiveHub) => hub.open?.tail.lastPushed ?? 0;
 
-export function useSeries(
-  jobId: string,
-  enabled: boolean,
-): { series: JobSeries; isPending: boolean; error: unknown } {
+export interface KnownSeries {
+  series: JobSeries;
+  /** Whether the series are still on the way. */
+  isPending: boolean;
+}
+
+export const SeriesContext = createContext<KnownSeries | null>(null);
+
+/** The open job's series. Only what calls this renders with every redraw of the curves. */
+export function useJobSeries(): KnownSeries {
+  const known = use(SeriesContext);
+  if (!known) throw new Error("the series are missing above this component");
+  return known;
+}
+
+/** What the charts of a job are drawn from; asked for before the chart is there (`opening.ts`). */
+export const seriesQuery = (jobId: string) => metricsQuery(jobId, ["loss", "lr"], { points: POINTS });
+
+export function useSeries(jobId: string, enabled: boolean): KnownSeries {
   const hub = useHub();
   const client = useQueryClient();
-  const options = metricsQuery(jobId, ["loss", "lr"], { points: POINTS });
-  const { data, isPending, error } = useQuery({ ...options, enabled, placeholderData: undefined });
-  const pushed = usePaced(useLive(readPaint), REDRAW_MS);
-  const live = hub.open?.id === jobId ? hub.open : null;
+  const options = seriesQuery(jobId);
+  const { data, isPending } = useQuery({ ...options, enabled, placeholderData: undefined });
+  const pushed = useLive(readPaint, REDRAW_MS);
+  const open = hub.open?.id === jobId ? hub.open : null;
 
   const base = useMemo(() => (data ? baseOf(data) : EMPTY), [data]);
   useEffect(() => {
-    if (data) live?.taken(base.lastSeq);
-  }, [data, live, base]);
-  const full = live !== null && live.tail.length > REBASE_AT;
+    if (data) open?.taken(base.lastSeq);
+  }, [data, open, base]);
+  const full = open !== null && open.tail.length > REBASE_AT;
   const { queryKey } = options;
   const rebase = useCallback(
     () => void client.invalidateQueries({ queryKey, exact: true }),
@@ -60,12 +74,12 @@ export function useSeries(
   }, [full, rebase]);
 
   const series = useMemo(
-    () => (live ? withTail(base, live) : base),
+    () => (open ? withTail(base, open) : base),
     // The tail is changed in place; `pushed` says when.
     // eslint-disable-next-line react-hooks/exhaustive-deps
-    [base, live, pushed],
+    [base, open, pushed],
   );
-  return { series, isPending: isPending && enabled, error };
+  return useMemo(() => ({ series, isPending: isPending && enabled }), [series, isPending, enabled]);
 }
 
 const EMPTY: JobSeries = { parts: { loss: [], lr: [] }, keys: [], lastSeq: 0 };

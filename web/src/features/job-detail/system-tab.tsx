@@ -12,13 +12,14 @@ import { cn } from "@/lib/cn";
 import { S } from "@/strings";
 import { useMoment } from "./moment";
 import { Section } from "@/components/ui/panel";
-import { stepAtTime, timeOfStep, type JobSeries } from "./series";
+import { stepAtTime, timeOfStep, useJobSeries } from "./series";
 import { groupsOf, type Group } from "./system-groups";
 
 const POINTS = 1500;
 const HEIGHT = 150;
 
-export function SystemTab({ jobId, series, ended }: { jobId: string; series: JobSeries; ended: boolean }) {
+export function SystemTab({ jobId, ended }: { jobId: string; ended: boolean }) {
+  const { series } = useJobSeries();
   const { step, setStep } = useMoment();
   const readReadings = useCallback((hub: LiveHub) => hub.open?.readings ?? 0, []);
   const readings = useLive(readReadings);

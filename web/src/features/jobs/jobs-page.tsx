@@ -8,6 +8,7 @@ import type { Job } from "@/api/types";
 import { isShared, mayChange } from "@/app/actor";
 import { HomeRoute } from "@/app/routes";
 import { useShortcuts } from "@/app/shortcuts";
+import { preloadJobView } from "@/features/job-detail/opening";
 import { ButtonLink } from "@/components/ui/link";
 import { Empty, Failed, Loading } from "@/components/ui/states";
 import { Button } from "@/components/ui/button";
@@ -50,6 +51,8 @@ function Jobs() {
   const toggle = (job: Job | undefined) => {
     if (job) setChosen((known) => toggled(known, job.id));
   };
+  const isListed = jobs !== undefined;
+  useEffect(() => (isListed ? preloadJobView() : undefined), [isListed]);
   const move = (by: number) => setCursor((at) => Math.min(shown.length - 1, Math.max(0, at + by)));
   useShortcuts("jobs", [
     { key: "/", label: S.shortcuts.search, run: () => searchBox.current?.focus() },

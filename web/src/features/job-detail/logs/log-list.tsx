@@ -3,6 +3,7 @@
     Rows have one height and are placed by arithmetic: a library that measures rows would hold an object for each of a
     million. What does not fit on a row is shown by the panel below the list. */
 import {
+  memo,
   useCallback,
   useEffect,
   useImperativeHandle,
@@ -70,12 +71,14 @@ export function LogList({
 
   const draw = useCallback(() => {
     const { clientHeight: height = 0, scrollTop: top = 0 } = box.current ?? {};
+    // Before anything is drawn: the answer is then on its way while the browser draws the empty rows.
+    if (total > 0) log.show(...inSight(map.offset, height, total));
     setView((known) =>
       known.offset === map.offset && known.height === height && known.top === top
         ? known
         : { offset: map.offset, top, height },
     );
-  }, [map]);
+  }, [map, log, total]);
 
   const jump = useCallback(
     (offset: number) => {
@@ -125,11 +128,9 @@ export function LogList({
     focus: () => box.current?.focus(),
   }));
 
-  const first = Math.max(0, Math.floor(view.offset / ROW) - OVERSCAN);
-  const last = Math.min(total - 1, Math.ceil((view.offset + view.height) / ROW) + OVERSCAN);
-  useEffect(() => {
-    if (total > 0) log.show(first, last);
-  }, [log, first, last, total]);
+  const [first, last] = inSight(view.offset, view.height, total);
+  // A line keeps its row while it is in sight; a jump gives the rows that are there new lines instead of new elements.
+  const slots = Math.ceil(view.height / ROW) + 2 * OVERSCAN + 2;
 
   const onScroll = () => {
     const element = box.current;
@@ -205,7 +206,7 @@ export function LogList({
       <div role="rowgroup" className="relative" style={{ height: Math.min(total * ROW, map.height) }}>
         {rows.map(({ index, entry }) => (
           <Row
-            key={index}
+            key={index % slots}
             index={index}
             entry={entry}
             // The map's two places differ when the list is longer than a browser can show.
@@ -219,6 +220,12 @@ export function LogList({
       </div>
     </div>
   );
+}
+
+/** First and last line that are drawn. */
+function inSight(offset: number, height: number, total: number): [number, number] {
+  const first = Math.max(0, Math.floor(offset / ROW) - OVERSCAN);
+  return [first, Math.min(total - 1, Math.ceil((offset + height) / ROW) + OVERSCAN)];
 }
 
 /** The offset that brings a line into the middle of a view. */
@@ -240,18 +247,8 @@ interface RowProps {
   onSelect: (entry: LogEntry | null) => void;
 }
 
+/** The same elements with and without a line: a row whose line comes, or becomes another, only changes its words. */
 function Row({ index, entry, top, selected, atMoment, search, onSelect }: RowProps) {
-  const style = { transform: `translateY(${top}px)`, height: ROW };
-  const at = "absolute inset-x-0 top-0 flex items-center gap-3 px-3";
-  if (!entry)
-    return (
-      <div role="row" aria-rowindex={index + 1} className={at} style={style}>
-        <span role="cell" className="h-2 w-1/3 rounded-full bg-raised">
-          <span className="sr-only">{S.loading}</span>
-        </span>
-      </div>
-    );
-  const date = new Date(entry.timestamp);
   return (
     // The keyboard opens lines through the table itself; a stop on each of a million rows would help nobody.
     // eslint-disable-next-line jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus
@@ -259,40 +256,56 @@ function Row({ index, entry, top, selected, atMoment, search, onSelect }: RowPro
       role="row"
       aria-rowindex={index + 1}
       aria-current={selected || undefined}
-      data-seq={entry.seq}
-      onClick={() => onSelect(selected ? null : entry)}
+      data-seq={entry?.seq}
+      onClick={() => entry && onSelect(selected ? null : entry)}
       className={cn(
-        at,
-        "cursor-pointer hover:bg-raised",
+        "absolute inset-x-0 top-0 flex cursor-pointer items-center gap-3 px-3 hover:bg-raised",
         atMoment && "bg-mark-soft hover:bg-mark-soft",
         selected && "bg-signal-soft hover:bg-signal-soft",
       )}
-      style={style}
+      style={{ transform: `translateY(${top}px)`, height: ROW }}
     >
+      <Cells entry={entry} search={search} />
+    </div>
+  );
+}
+
+const Cells = memo(function Cells({ entry, search }: { entry: LogEntry | undefined; search: string }) {
+  const date = entry && new Date(entry.timestamp);
+  return (
+    <>
       <span role="cell" className="w-14 shrink-0 text-right text-2xs text-ink-3 select-none max-sm:hidden">
-        {entry.seq}
+        {entry?.seq}
       </span>
       <span role="cell" className="shrink-0">
-        <time dateTime={entry.timestamp} title={utc(date)} className="text-ink-3">
-          {clockTime(date, true)}
+        <time dateTime={entry?.timestamp} title={date && utc(date)} className="text-ink-3">
+          {date && clockTime(date, true)}
         </time>
       </span>
       <span
         role="cell"
         className={cn(
           "w-12 shrink-0 rounded-xs px-1 text-center text-2xs font-medium",
-          LEVEL_BADGE[entry.level],
+          entry && LEVEL_BADGE[entry.level],
         )}
       >
-        {entry.level}
+        {entry?.level}
       </span>
       <span role="cell" className="w-36 shrink-0 truncate text-ink-3 max-lg:hidden">
-        {entry.event}
+        {entry?.event}
       </span>
-      <span role="cell" className={cn("min-w-0 flex-1 truncate", LEVEL_INK[entry.level])}>
-        <Message entry={entry} search={search} />
+      <span role="cell" className={cn("min-w-0 flex-1 truncate", entry && LEVEL_INK[entry.level])}>
+        {entry ? <Message entry={entry} search={search} /> : <Waiting />}
       </span>
-    </div>
+    </>
+  );
+});
+
+function Waiting() {
+  return (
+    <span className="block h-2 w-1/3 rounded-full bg-raised">
+      <span className="sr-only">{S.loading}</span>
+    </span>
   );
 }
 

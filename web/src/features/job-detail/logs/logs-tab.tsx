@@ -3,8 +3,7 @@ import { useDeferredValue, useEffect, useMemo, useRef, useState, useSyncExternal
 import { useMutation } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { api, body } from "@/api/client";
-import { useLive } from "@/api/live/react";
-import type { LiveHub } from "@/api/live/hub";
+import { useHub } from "@/api/live/react";
 import type { LogEntry, LogLevel } from "@/api/types";
 import { JobRoute } from "@/app/routes";
 import { useShortcuts } from "@/app/shortcuts";
@@ -13,6 +12,7 @@ import { Input, Select } from "@/components/ui/field";
 import { Empty, Failed, Loading } from "@/components/ui/states";
 import { cn } from "@/lib/cn";
 import { count } from "@/lib/format";
+import { paced } from "@/lib/paced";
 import { S } from "@/strings";
 import { useFirstError } from "../first-error";
 import { useMoment } from "../moment";
@@ -38,8 +38,6 @@ async function locate(jobId: string, filter: LogFilter, query: { seq?: number; s
   );
   return { offset, entry: page.entries[0] ?? null };
 }
-
-const readLastSeq = (hub: LiveHub) => hub.open?.lastSeq ?? 0;
 
 export function LogsTab({ jobId }: { jobId: string }) {
   const { line } = JobRoute.useSearch();
@@ -236,17 +234,19 @@ function Nothing({ filtered, onClear }: { filtered: boolean; onClear: () => void
 
 /** Rings from the stream become reads: the first at once, the others in a steady pace. */
 function useRefresh(log: LogWindow): void {
-  const lastSeq = useLive(readLastSeq);
-  const last = useRef(0);
+  const hub = useHub();
   useEffect(() => {
-    if (lastSeq === 0) return;
-    const wait = Math.max(0, REFRESH_MS - (performance.now() - last.current));
-    const timer = window.setTimeout(() => {
-      last.current = performance.now();
+    let seen = 0;
+    return paced(
+      hub.subscribe,
+      REFRESH_MS,
+    )(() => {
+      const told = hub.open?.lastSeq ?? 0;
+      if (told === seen) return;
+      seen = told;
       void log.refresh();
-    }, wait);
-    return () => window.clearTimeout(timer);
-  }, [lastSeq, log]);
+    });
+  }, [hub, log]);
 }
 
 /** Typing waits for a pause, everything else takes effect at once. */

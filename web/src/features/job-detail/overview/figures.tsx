@@ -1,17 +1,21 @@
-import { useEffect, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
+import { useLiveJob } from "@/api/live/react";
 import { isTerminal, type Gpu, type Job } from "@/api/types";
 import { Figure } from "@/components/ui/figure";
 import { Time } from "@/components/ui/time";
 import { count, DASH, duration, figure, gib, percent, rate, speed } from "@/lib/format";
 import { S } from "@/strings";
-import type { JobSeries } from "../series";
+import { useJobSeries, type JobSeries } from "../series";
 import { useMoment } from "../moment";
 import { valueAt } from "../timeline/timeline";
 
-export function Figures({ job, series }: { job: Job; series: JobSeries }) {
+export function Figures({ job: known }: { job: Job }) {
+  const job = useLiveJob(known);
+  const { series } = useJobSeries();
   const { step } = useMoment();
   const elapsed = useElapsed(job);
   const ended = isTerminal(job.status);
+  const low = useMemo(() => lowest(series), [series]);
   const atStep = step ?? job.current_step;
   const loss = step === null ? job.current_loss : valueAt(series.parts.loss, step);
   const lr = step === null ? job.lr : valueAt(series.parts.lr, step);
@@ -30,7 +34,7 @@ export function Figures({ job, series }: { job: Job; series: JobSeries }) {
         }
         note={S.overview.percentDone(percent(job.progress))}
       />
-      <Figure label={S.overview.loss} value={figure(loss)} note={S.overview.best(figure(lowest(series)))} />
+      <Figure label={S.overview.loss} value={figure(loss)} note={S.overview.best(figure(low))} />
       <Figure label={S.overview.lr} value={rate(lr)} note={schedule(job)} />
       <Figure
         label={ended ? S.overview.took : S.overview.eta}

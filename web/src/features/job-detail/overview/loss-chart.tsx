@@ -11,24 +11,15 @@ import { count, figure, rate } from "@/lib/format";
 import { smooth } from "@/lib/smoothing";
 import { S } from "@/strings";
 import { useMoment } from "../moment";
-import { baseOf, type JobSeries, type Part } from "../series";
+import { baseOf, useJobSeries, type JobSeries, type Part } from "../series";
 
 const HEIGHT = 280;
 /** Points of the part that is zoomed into. */
 const DETAIL = 2000;
 const SETTLE_MS = 150;
 
-export function LossChart({
-  job,
-  series,
-  artifacts,
-  isPending,
-}: {
-  job: Job;
-  series: JobSeries;
-  artifacts: readonly Artifact[];
-  isPending: boolean;
-}) {
+export function LossChart({ job, artifacts }: { job: Job; artifacts: readonly Artifact[] }) {
+  const { series, isPending } = useJobSeries();
   const { smoothing, logScale } = usePreferences();
   const { step, setStep } = useMoment();
   const [range, setRange] = useState<[number, number] | null>(null);

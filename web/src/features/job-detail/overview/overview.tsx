@@ -1,6 +1,5 @@
 import { isTerminal, type Artifact, type Job } from "@/api/types";
 import { isShared } from "@/app/actor";
-import type { JobSeries } from "../series";
 import { Outcome } from "../outcome/outcome";
 import { Configuration } from "./configuration";
 import { Dataset } from "./dataset";
@@ -14,23 +13,20 @@ import { S } from "@/strings";
 
 export interface OverviewProps {
   job: Job;
-  series: JobSeries;
   artifacts: readonly Artifact[];
-  /** Whether the series are still on the way. */
-  isPending: boolean;
   onFirstError: () => void;
 }
 
-export function Overview({ job, series, artifacts, isPending, onFirstError }: OverviewProps) {
+export function Overview({ job, artifacts, onFirstError }: OverviewProps) {
   return (
     <div className="mx-auto flex max-w-[100rem] flex-col gap-3 p-3 md:p-4">
       {isTerminal(job.status) && <Outcome job={job} artifacts={artifacts} onFirstError={onFirstError} />}
       <Warnings jobId={job.id} />
-      <Figures job={job} series={series} />
+      <Figures job={job} />
       <div className="grid gap-3 xl:grid-cols-[minmax(0,1fr)_21rem]">
         <div className="flex min-w-0 flex-col gap-3">
           <Section title={S.overview.chart}>
-            <LossChart job={job} series={series} artifacts={artifacts} isPending={isPending} />
+            <LossChart job={job} artifacts={artifacts} />
           </Section>
           <LatestSamples artifacts={artifacts} />
         </div>

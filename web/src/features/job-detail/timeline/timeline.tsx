@@ -5,22 +5,15 @@ import { cn } from "@/lib/cn";
 import { count, figure } from "@/lib/format";
 import { S } from "@/strings";
 import { useMoment } from "../moment";
-import type { JobSeries, Part } from "../series";
+import { useJobSeries, type Part } from "../series";
 import { momentsOf, neighbour } from "./moments";
 
 const WIDTH = 1000;
 const HEIGHT = 30;
 const BINS = 200;
 
-export function Timeline({
-  job,
-  series,
-  artifacts,
-}: {
-  job: Job;
-  series: JobSeries;
-  artifacts: readonly Artifact[];
-}) {
+export function Timeline({ job, artifacts }: { job: Job; artifacts: readonly Artifact[] }) {
+  const { series } = useJobSeries();
   const { step, setStep } = useMoment();
   const strip = useRef<HTMLDivElement>(null);
   const [dragged, setDragged] = useState<number | null>(null);
