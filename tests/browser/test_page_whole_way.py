@@ -9,6 +9,7 @@ import re
 import struct
 import zipfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
@@ -108,8 +109,12 @@ def test_a_new_user_gets_from_images_to_a_lora(place: Site, page: Page) -> None:
     page.get_by_label("Sample prompts").fill("mizu in the rain")
 
     expect(page.get_by_text("Ready to start.")).to_be_visible()
-    start.click()
+    with page.expect_request(lambda sent: (sent.method, sent.url) == ("POST", f"{place.url}/api/training")) as asked:
+        start.click()
     page.wait_for_url("**/jobs/train-*")
+    born = json.loads(page.request.get(f"{place.url}/api{urlsplit(page.url).path}/logs").text().splitlines()[0])
+    trace = asked.value.all_headers()["traceparent"].split("-")[1]
+    assert born["fields"]["traceparent"].split("-")[1] == trace, "the job is another trace than the click that made it"
 
     # Watched to its end; samples come by themselves.
     page.get_by_role("tab", name="Samples").click()

@@ -60,6 +60,7 @@ class RayCluster:
     """
 
     def __init__(self, head: Host, folder: Path, data_dir: Path) -> None:
+        self.head = head
         self.address = f"{head.address}:{_PORT}"
         self._temp = Path(tempfile.mkdtemp(prefix="ir-"))  # short: sockets lie below it
         self._folder = folder
@@ -79,7 +80,7 @@ class RayCluster:
         """Start nodes on hosts, each with its data folder, all at the same time."""
         self._wait("head")
         for name, (host, data_dir) in places.items():
-            options = (f"--address={self.address}", "--num-cpus=8", "--num-gpus=0")
+            options = (f"--address={self.address}", "--num-cpus=8", "--num-gpus=0", f"--labels=place={name}")
             self._start(name, host, {"ISENGARD_HOST_DATA_DIR": str(data_dir)}, *options)
         for name in places:
             self._wait(name)
@@ -106,6 +107,20 @@ class RayCluster:
             assert not node.has_ended, node.log.read_text()
             assert time.monotonic() < deadline, node.log.read_text()
             time.sleep(0.1)
+
+    def lets_in(self, **env: str) -> bool:
+        """Whether somebody on the head's host gets in with this in the environment instead of the token."""
+        knock = "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False); print(ray.nodes())"
+        known = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+        argv = self.head.command(sys.executable, "-c", knock, self.address)
+        done = subprocess.run(argv, env={**known, **env}, capture_output=True, text=True, check=False)
+        return done.returncode == 0
+
+    def listening(self, host: Host) -> set[int]:
+        """The ports on which anything listens on a host for others than itself."""
+        found = subprocess.run(host.command("ss", "-Hltn"), capture_output=True, text=True, check=True).stdout
+        places = [line.split()[3] for line in found.splitlines()]
+        return {int(place.rpartition(":")[2]) for place in places if not place.startswith(("127.", "[::1]"))}
 
     def close(self) -> None:
         for node in reversed(list(self.nodes.values())):

@@ -46,9 +46,10 @@ class Member:
         self._start()
         self._keeper.start()
 
-    def kill(self) -> None:
-        """SIGKILL; it is started again at once."""
+    def kill(self, **env: str) -> None:
+        """SIGKILL; it is started again at once, with these changes to its environment."""
         assert self._running is not None
+        self._env = {**self._env, **env}
         self._running.kill()
 
     def end(self) -> None:
@@ -194,9 +195,9 @@ class Cluster:
         assert answer.status_code == 200, answer.text
         return answer.content
 
-    def restart(self, name: str) -> None:
-        """kill -9, and started again."""
-        self.members[name].kill()
+    def restart(self, name: str, **env: str) -> None:
+        """kill -9, and started again, with these changes to its environment."""
+        self.members[name].kill(**env)
 
     def cleared(self, job: Job) -> None:
         """Until no host holds anything of the job any more."""

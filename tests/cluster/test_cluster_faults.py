@@ -23,6 +23,8 @@ from standins.workbench import eventually
 
 ROUNDS = int(os.environ.get("CLUSTER_ROUNDS", "1"))
 JOBS = 20 if ROUNDS > 1 else 6
+PAUSE_S = 0.2 if ROUNDS > 1 else 0.02
+"""Between two events of a job. Twenty jobs with more than this are more than two cores ship beside everything else."""
 CUT_S = 2.0
 """Shorter than the time after which a silent host is given up."""
 
@@ -49,7 +51,7 @@ def hold(site: Cluster, emission: Emission, status: JobStatus) -> int:
 
 def every_component_is_killed_and_every_link_is_cut_in_the_middle_of_many_jobs(site: Cluster) -> None:
     dice = random.Random(7)
-    emissions = [site.emit(1_000_000, 0.02) for _ in range(JOBS)]
+    emissions = [site.emit(1_000_000, PAUSE_S) for _ in range(JOBS)]
     for emission in emissions:
         eventually(lambda e=emission: e.acknowledged() > 5, f"{emission.job.id} emitting")  # type: ignore[misc]
     harmless = [

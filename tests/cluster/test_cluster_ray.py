@@ -5,6 +5,7 @@ The nodes are in namespaces of their own; the site's worker drives Ray from the 
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -19,10 +20,15 @@ from isengard.execution import control, process, runner_lock
 from isengard.jobs.models import Job, JobStatus
 from standins.workbench import eventually
 
+ON_THE_NODE = {"label_selector": {"place": "node"}, "runtime_env": {"env_vars": {"OF_ITS_RUNTIME": "yes"}}}
+DASHBOARD = {8265, 52365}
+"""Ports of Ray's dashboard and of its agents, by which open clusters were attacked."""
+
 
 def test_ray_places_runs_that_outlive_the_control_plane_and_die_with_their_actor_or_node(tmp_path: Path) -> None:
     """One test, for a cluster takes long to start and test runners in parallel would start one each."""
     with ray_site(tmp_path) as site:
+        nobody_without_the_token_gets_in_and_no_dashboard_listens(site)
         runs_are_found_again_cancelled_where_they_are_and_leave_nothing_when_their_actor_dies(site)
         the_jobs_of_a_node_that_dies_go_on_from_their_checkpoint_on_another(site)
 
@@ -38,7 +44,7 @@ def ray_site(folder: Path) -> Iterator[Cluster]:
                 **ray.env,
                 ISENGARD_LAUNCHER="ray",
                 ISENGARD_RAY_ADDRESS=ray.address,
-                ISENGARD_RAY_OPTIONS='{"scheduling_strategy": "SPREAD"}',
+                ISENGARD_RAY_OPTIONS=json.dumps(ON_THE_NODE),
                 ISENGARD_MAX_RETRIES="1",
             )
             yield made
@@ -46,10 +52,24 @@ def ray_site(folder: Path) -> Iterator[Cluster]:
             ray.close()
 
 
+def nobody_without_the_token_gets_in_and_no_dashboard_listens(site: Cluster) -> None:
+    assert not site.ray.lets_in(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+    assert not site.ray.lets_in(RAY_AUTH_MODE="disabled")
+    assert site.ray.lets_in(**site.ray.env)  # it is the token that decides
+    for name in ("site", "node"):
+        open_ports = site.ray.listening(site.net.hosts[name])
+        assert open_ports, f"nothing of Ray listens on {name}"
+        assert not open_ports & DASHBOARD, f"{open_ports & DASHBOARD} are open on {name}"
+
+
 def running_on(site: Cluster, job: Job) -> str:
     """The node on which the job's trainer runs, once it does."""
     site.bench.wait_for_event(job, "subprocess.start")
     return eventually(lambda: site.host_of(job), f"{job.id} being on a node")
+
+
+def environment_of(pid: int) -> list[bytes]:
+    return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
 
 
 def processes_of(job: Job, attempt: int = 1) -> list[int]:
@@ -59,8 +79,9 @@ def processes_of(job: Job, attempt: int = 1) -> list[int]:
 def runs_are_found_again_cancelled_where_they_are_and_leave_nothing_when_their_actor_dies(site: Cluster) -> None:
     kept, cancelled, orphaned = emissions = [site.emit(1_000_000, 0.02) for _ in range(3)]
     for emission in emissions:
-        running_on(site, emission.job)
-    site.restart("worker")
+        assert running_on(site, emission.job) == "node", "the label does not decide"
+        assert {b"OF_ITS_RUNTIME=yes" in environment_of(pid) for pid in processes_of(emission.job)} == {True}
+    site.restart("worker", ISENGARD_RAY_OPTIONS=json.dumps({"scheduling_strategy": "SPREAD"}))
     for emission in emissions:
         site.bench.wait_for_event(emission.job, "job.adopted")
 

@@ -14,6 +14,7 @@ import logging
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from isengard.core.errors import Fenced, IsengardError, StartupError, StorageError
 from isengard.core.redaction import Redactor
@@ -30,6 +31,7 @@ from isengard.journal.notify import watch
 
 log = logging.getLogger(__name__)
 
+THREADS = 32
 BUSY_S = 0.5
 """How often running jobs are looked at."""
 IDLE_S = 5.0
@@ -66,6 +68,8 @@ class Worker:
 
     async def _live(self, store: Store) -> None:
         woken = asyncio.Event()
+        # More than the default: disks that are slow to confirm must not keep letters and beats waiting.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         self._listen_to_signals(woken)
         taken = await self._take_seat(store)
         if taken is None:

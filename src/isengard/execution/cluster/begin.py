@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import dataclasses
 import os
+import secrets
 import sys
 import time
 from collections.abc import Sequence
@@ -73,10 +74,11 @@ async def _fetch(settings: Settings, url: str, job_id: str, attempt: int) -> Par
 
 async def _ask(mail: Mail, job_id: str, attempt: int) -> Parcel:
     deadline = time.monotonic() + PATIENCE_S
+    asked = secrets.token_hex(8)
     while time.monotonic() < deadline:
         try:
             host = os.uname().nodename
-            answer = await mail.ask(SITE, "begin", job_id=job_id, attempt=attempt, host=host)
+            answer = await mail.ask(SITE, "begin", job_id=job_id, attempt=attempt, host=host, asked=asked)
         except BusUnavailable:
             await asyncio.sleep(1)
             continue

@@ -71,10 +71,17 @@ class Mail:
         return Letter(boxes[found[0].decode()], str(content.pop("kind")), content)
 
     async def ask(self, address: str, kind: str, *, timeout_s: float = 5.0, **content: Any) -> Answer | None:
-        """Send a letter and wait for its answer; None if there is none in time. Raises `BusUnavailable`."""
+        """Send a letter and wait for its answer; None if there is none in time. Raises `BusUnavailable`.
+
+        A letter that nobody has taken by then is taken back: questions that are asked again do not pile up in front of
+        somebody slow. One that was taken is being answered, and waited for once more.
+        """
         reply = f"{self._prefix}:answer:{secrets.token_hex(12)}"
-        await self.send(address, kind, reply=reply, **content)
+        letter = orjson.dumps({"kind": kind, "reply": reply, **content})
+        await self._push(self._box(address), letter, _KEEP_S)
         found = await self._do(self._client.blpop([reply], timeout=timeout_s))
+        if found is None and not await self._do(self._client.lrem(self._box(address), 1, letter)):
+            found = await self._do(self._client.blpop([reply], timeout=timeout_s))
         if found is None:
             return None
         head, _, payload = found[1].partition(b"\n")

@@ -194,15 +194,22 @@ class Office:
         job_id, attempt = str(letter.content["job_id"]), int(letter.content["attempt"])
         try:
             packed = await asyncio.to_thread(
-                parcel.pack, self._settings, self._store, job_id, attempt, str(letter.content["host"])
+                parcel.pack,
+                self._settings,
+                self._store,
+                job_id,
+                attempt,
+                str(letter.content["host"]),
+                str(letter.content["asked"]),
             )
         except IsengardError as error:
             await self._mail.answer(letter, {"refused": error.detail})
             return
-        # The host has the journal up to here: lines go on behind it.
-        last = await asyncio.to_thread(JournalReader(self._settings.paths.job(job_id)).last_seq)
-        await self._post.bus.rewind(packed.run.channel, last)
-        self._follow(packed.job, packed.run)
+        if packed.run.channel not in self._followed:  # else it asks again
+            # The host has the journal up to here: lines go on behind it.
+            last = await asyncio.to_thread(JournalReader(self._settings.paths.job(job_id)).last_seq)
+            await self._post.bus.rewind(packed.run.channel, last)
+            self._follow(packed.job, packed.run)
         await self._mail.answer(letter, parcel.encode(packed))
 
     def _shelf(self, content: dict[str, Any]) -> pieces.Shelf | None:

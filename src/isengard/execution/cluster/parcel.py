@@ -20,7 +20,7 @@ from isengard.datasets.captions import SUFFIX
 from isengard.execution import checkpoints, job_secrets
 from isengard.execution.artifacts.delivery import STATES
 from isengard.execution.cluster import runs
-from isengard.execution.cluster.pieces import Fetcher, Shelf
+from isengard.execution.cluster.pieces import Fetcher, GaveUp, Shelf
 from isengard.execution.cluster.runs import RemoteRun
 from isengard.jobs.models import Character, Job, JobStatus
 from isengard.jobs.store import Store
@@ -46,8 +46,8 @@ class Parcel:
     secrets: dict[str, str]
 
 
-def pack(settings: Settings, store: Store, job_id: str, attempt: int, host: str) -> Parcel:
-    """Hand the job out to `host`: from now on its run is the one that counts.
+def pack(settings: Settings, store: Store, job_id: str, attempt: int, host: str, asked: str) -> Parcel:
+    """Hand the job out to `host`: from now on its run is the one that counts. Asked again, it is the same run.
 
     Raises:
         Conflict: The job does not wait for this attempt's runner.
@@ -61,8 +61,10 @@ def pack(settings: Settings, store: Store, job_id: str, attempt: int, host: str)
         raise Conflict(f"job {job_id} is {job.status} with attempt {job.attempt}; attempt {attempt} is not wanted")
     if fold.status != "queued" or fold.attempt != attempt:
         raise Conflict(f"attempt {attempt} of job {job_id} has begun elsewhere")
-    run = runs.new(job_id, attempt, host)
-    runs.write(paths, run)
+    run = runs.read(paths)
+    if run is None or (run.attempt, run.asked) != (attempt, asked):
+        run = runs.new(job_id, attempt, host, asked)
+        runs.write(paths, run)
     files = [paths.journal, *_images(settings.paths, job.character_id), *_checkpoint(paths, attempt)]
     return Parcel(
         job,
@@ -95,7 +97,7 @@ async def unpack(settings: Settings, parcel: Parcel, fetcher: Fetcher) -> None:
     """Bring everything into this host's data folder; what an earlier run of the job left there is replaced.
 
     Raises:
-        GaveUp: The site has given the run up.
+        GaveUp: The site has given the run up, or has not what it promised.
         OSError, StorageError: The disk refused.
     """
     paths = settings.paths.job(parcel.job.id)
@@ -103,7 +105,8 @@ async def unpack(settings: Settings, parcel: Parcel, fetcher: Fetcher) -> None:
     if parcel.secrets:
         job_secrets.write(settings.paths.job_secrets(parcel.job.id), parcel.secrets)
     for name in parcel.files:
-        await fetcher.fetch(name, _target(settings.paths, paths, name))
+        if not await fetcher.fetch(name, _target(settings.paths, paths, name)):
+            raise GaveUp(f"the site does not give {name} out any more")
 
 
 def _target(data: DataDir, paths: JobPaths, name: str) -> Path:

@@ -17,12 +17,14 @@ class RemoteRun:
     Attributes:
         token: Made by the site when it handed the job out; the run of any other token has been given up.
         host: Name of the host, for people; empty for a run that the site itself has given up.
+        asked: What the host called its question: one that is asked again is answered with the same run.
     """
 
     job_id: str
     attempt: int
     token: str
     host: str
+    asked: str = ""
 
     @property
     def channel(self) -> str:
@@ -35,9 +37,9 @@ def place(paths: JobPaths) -> Path:
     return paths.root / "remote.json"
 
 
-def new(job_id: str, attempt: int, host: str) -> RemoteRun:
+def new(job_id: str, attempt: int, host: str, asked: str = "") -> RemoteRun:
     """A run with a token of its own."""
-    return RemoteRun(job_id, attempt, secrets.token_hex(8), host)
+    return RemoteRun(job_id, attempt, secrets.token_hex(8), host, asked)
 
 
 def write(paths: JobPaths, run: RemoteRun) -> None:

@@ -1,0 +1,68 @@
+"""Questions between site and hosts over a real Redis, where the one who answers is slow or asked twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isengard.core.errors import Conflict
+from isengard.events.redis_address import close, connect
+from isengard.execution.cluster import parcel, runs
+from isengard.execution.cluster.mail import SITE, Mail
+from standins.jobs_and_characters import a_holder
+from standins.private_redis import RedisServer
+from standins.workbench import PATIENCE_S, workbench
+
+
+@pytest.fixture
+async def client(tmp_path: Path) -> AsyncIterator[Any]:
+    server = RedisServer(tmp_path)
+    server.start()
+    made = connect(server.url)
+    yield made
+    await close(made)
+    server.stop()
+
+
+async def test_a_question_that_nobody_took_is_taken_back(client: Any) -> None:
+    mail = Mail(client)
+    for _ in range(3):
+        assert await mail.ask(SITE, "read", timeout_s=0.1) is None
+    assert await mail.receive([SITE], 0.1) is None
+
+
+async def test_a_question_that_was_taken_is_waited_for_beyond_its_time(client: Any) -> None:
+    mail = Mail(client)
+    asking = asyncio.create_task(mail.ask(SITE, "read", timeout_s=2))
+    letter = await mail.receive([SITE], PATIENCE_S)
+    assert letter is not None
+    async with asyncio.timeout(PATIENCE_S):
+        while "cmdstat_lrem" not in await client.info("commandstats"):  # noqa: ASYNC110 - its time is over
+            await asyncio.sleep(0.02)
+    await mail.answer(letter, {"late": True})
+    answer = await asking
+    assert answer is not None
+    assert answer.content == {"late": True}
+
+
+def test_a_host_that_asks_again_for_a_job_gets_the_same_run_and_another_host_its_own(tmp_path: Path) -> None:
+    with workbench(tmp_path / "data") as bench:
+        job = bench.submit()
+        assert bench.store.claim(bench.store.register_worker(a_holder(tmp_path / "host"))) is not None
+
+        def pack(host: str, asked: str) -> str:
+            return parcel.pack(bench.settings, bench.store, job.id, 1, host, asked).run.token
+
+        first = pack("gpu1", "question-1")
+        assert pack("gpu1", "question-1") == first
+        later = pack("gpu2", "question-2")
+        assert later != first
+        counts = runs.read(bench.paths(job))
+        assert counts is not None
+        assert (counts.token, counts.host) == (later, "gpu2")
+        with pytest.raises(Conflict, match="attempt 2 is not wanted"):
+            parcel.pack(bench.settings, bench.store, job.id, 2, "gpu1", "question-3")
