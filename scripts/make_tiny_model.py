@@ -47,12 +47,19 @@ def save(pipeline: StableDiffusionPipeline, output: Path) -> None:
     """Write the pipeline in 16 bit, with the vocabulary files that older transformers read, and its card."""
     shutil.rmtree(output, ignore_errors=True)
     pipeline.to(dtype=torch.float16).save_pretrained(output)
+    _load_in_32_bit(output / "text_encoder" / "config.json")
     _vocabulary(output / "tokenizer")
     (output / "README.md").write_text(card.text(pipeline, SEED, SCENES), encoding="utf-8")
     size = sum(file.stat().st_size for file in output.rglob("*") if file.is_file())
     print(f"{output}: {size:,} bytes")
     if size > LIMIT:
         raise SystemExit(f"larger than {LIMIT:,} bytes")
+
+
+def _load_in_32_bit(config: Path) -> None:
+    """transformers loads in the number format that is named here, diffusers in 32 bit: one pipeline would have both."""
+    told = json.loads(config.read_text(encoding="utf-8"))
+    config.write_text(json.dumps({**told, "dtype": "float32"}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _vocabulary(folder: Path) -> None:

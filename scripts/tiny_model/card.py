@@ -26,13 +26,12 @@ real training of real diffusers classes, without a GPU or a download. It is of n
 {parts}
 
 Latents are 8×8 with 8 channels; the UNet predicts v with noise that ends at zero signal (`timestep_spacing`
-`trailing`). Weights are stored in 16 bit; load them in 32 bit on a CPU.
+`trailing`). Weights are stored in 16 bit and loaded in 32, which a CPU needs.
 
 ```python
-import torch
 from diffusers import StableDiffusionPipeline
 
-pipe = StableDiffusionPipeline.from_pretrained("tiny_model", dtype=torch.float32, safety_checker=None)
+pipe = StableDiffusionPipeline.from_pretrained("tiny_model", safety_checker=None)
 pipe("a red star on a yellow background", num_inference_steps=20, guidance_scale=5).images[0]
 ```
 

@@ -96,16 +96,20 @@ class Batch:
             return
         accepted, refused = len(self.staged), len(self.rejected)
         try:
-            self._stage(self._entries(Archive(file.stream, self._limits, self._budget)))
+            archive = Archive(file.stream, self._limits, self._budget)
+            entries = list(archive.entries())
+            if not entries:
+                raise ArchiveRefused("the zip archive holds no files")
+            self._stage(self._sources(archive, entries))
         except ArchiveRefused as refusal:
             del self.staged[accepted:], self.rejected[refused:]
             self._reject(file.filename, refusal.detail)
         if (accepted, refused) == (len(self.staged), len(self.rejected)):
             self._reject(file.filename, "the zip archive holds no files")
 
-    def _entries(self, archive: Archive) -> list[_Source]:
+    def _sources(self, archive: Archive, entries: Iterable[ArchiveEntry]) -> list[_Source]:
         sources: list[_Source] = []
-        for entry in archive.entries():
+        for entry in entries:
             if entry.refusal is None:
                 sources += self._source(entry.name, _entry_reader(archive, entry))
             else:

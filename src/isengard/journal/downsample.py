@@ -23,7 +23,7 @@ def keep(x: npt.NDArray[np.int64], y: Floats, most: int) -> Places:
     Args:
         x: Where the points stand, in the order they came in.
         y: Their values; what is not finite is no extreme, but the first such point of a stretch stays.
-        most: At least 5.
+        most: At least 1. Where that is too few for a whole stretch, extremes come before ends.
     """
     if len(x) <= most:
         return np.arange(len(x))
@@ -33,6 +33,9 @@ def keep(x: npt.NDArray[np.int64], y: Floats, most: int) -> Places:
     lowest = _first_equal(np.where(finite, y, np.inf), begins, np.minimum)
     highest = _first_equal(np.where(finite, y, -np.inf), begins, np.maximum)
     broken = _first_true(~finite, begins)
+    if most < POINTS_PER_STRETCH:
+        by_weight = np.concatenate((highest, lowest, ends, begins, broken)).tolist()
+        return np.array(sorted(list(dict.fromkeys(by_weight))[:most]))
     return np.unique(np.concatenate((begins, ends, lowest, highest, broken)))
 
 

@@ -177,7 +177,7 @@ def test_points_are_plain_values(paths: JobPaths) -> None:
     steps=st.lists(st.integers(0, 500), min_size=1, max_size=400),
     ordered=st.booleans(),
     values=st.lists(st.floats(allow_nan=True) | st.just(1.0), min_size=1, max_size=400),
-    most=st.integers(5, 120),
+    most=st.integers(1, 120),
 )
 def test_down_sampling_keeps_ends_and_extremes_and_its_limit(
     steps: list[int], ordered: bool, values: list[float], most: int
@@ -188,11 +188,13 @@ def test_down_sampling_keeps_ends_and_extremes_and_its_limit(
     kept = keep(x, y, most)
     assert len(kept) <= most
     assert (np.diff(kept) > 0).all()
-    assert kept[0] == 0
-    assert kept[-1] == count - 1
     finite = y[np.isfinite(y)]
     if len(finite):
         assert finite.max() in y[kept]
-        assert finite.min() in y[kept]
+        assert most == 1 or finite.min() in y[kept]
+    if most < 5:  # too few for everything that stands out
+        return
+    assert kept[0] == 0
+    assert kept[-1] == count - 1
     if not np.isfinite(y).all():
         assert not np.isfinite(y[kept]).all()

@@ -27,9 +27,7 @@ def pipeline() -> Any:
     torch.set_num_threads(1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        loaded = StableDiffusionPipeline.from_pretrained(
-            demo.tiny_model(), dtype=torch.float32, safety_checker=None, local_files_only=True
-        )
+        loaded = StableDiffusionPipeline.from_pretrained(demo.tiny_model(), safety_checker=None, local_files_only=True)
     loaded.set_progress_bar_config(disable=True)
     return loaded
 
@@ -37,6 +35,10 @@ def pipeline() -> Any:
 def _nearest(pixels: np.ndarray[Any, Any]) -> str:
     mean = pixels.reshape(-1, 3).mean(axis=0)
     return min(COLOURS, key=lambda name: float(np.abs(mean - np.array(COLOURS[name])).sum()))
+
+
+def test_whoever_names_no_number_format_gets_one_for_all_parts(pipeline: Any) -> None:
+    assert {part.dtype for part in (pipeline.text_encoder, pipeline.unet, pipeline.vae)} == {torch.float32}
 
 
 def test_it_is_no_larger_than_six_megabytes() -> None:
