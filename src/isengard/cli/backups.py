@@ -39,7 +39,7 @@ def backup(
     json: JsonOption = False,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Write the data folder into one file, while everything runs: what a power cut now would leave, and whole."""
+    """Write the data folder into one file, while server and trainings go on."""
     from isengard.diagnostics.backup import write_backup
     from isengard.diagnostics.backup_contents import Choice
 
