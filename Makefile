@@ -6,7 +6,7 @@ UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-demo system web demo cluster-demo test cluster-test faults fuzz lint format docs screenshots bench pins clean
+.PHONY: help setup setup-demo system web demo cluster-demo test cluster-test faults fuzz lint format docs screenshots bench pins audit sbom clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | sort | column -t -s '|'
@@ -130,6 +130,14 @@ pins: $(VENV)/.installer ## Compile requirements/*.txt anew (UPGRADE=1 takes new
 		--excludes requirements/excludes.txt -o requirements/cluster.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements/bench.in -c requirements/dev.txt \
 		--excludes requirements/excludes.txt -o requirements/bench.txt
+
+audit: setup ## Ask whether a weakness is known in anything that is pinned; fails if one is
+	$(BIN)/python scripts/audit.py
+
+SBOM ?= build/sbom
+
+sbom: setup ## Write what Isengard is made of as CycloneDX files into SBOM (build/sbom)
+	$(BIN)/python scripts/sbom.py $(SBOM)
 
 clean: ## Remove what was installed and built
 	rm -rf $(VENV) web/node_modules src/isengard/_web .mypy_cache .ruff_cache .pytest_cache

@@ -41,8 +41,17 @@ class Npm:
 
     def run(self, *arguments: str) -> None:
         """Run npm in ``web/``; raises `subprocess.CalledProcessError`."""
-        path = f"{self.folder}{os.pathsep}{os.environ.get('PATH', '')}"
-        subprocess.run([*self.argv, *arguments], cwd=WEB, env={**os.environ, "PATH": path}, check=True)
+        subprocess.run([*self.argv, *arguments], cwd=WEB, env=self._environment(), check=True)
+
+    def ask(self, *arguments: str) -> str:
+        """What npm prints, whatever its exit code says."""
+        argv = [*self.argv, *arguments]
+        return subprocess.run(
+            argv, cwd=WEB, env=self._environment(), check=False, stdout=subprocess.PIPE, text=True
+        ).stdout
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "PATH": f"{self.folder}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
 def page_is_current() -> bool:

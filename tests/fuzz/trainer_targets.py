@@ -114,8 +114,13 @@ def take_reports(data: bytes) -> None:
         assert [entry.fields["report"] for entry in entries] == [entry.seq for entry in entries]
 
 
+@cache
+def _redactor() -> Redactor:
+    return Redactor()
+
+
 def _journal(paths: JobPaths) -> JournalWriter:
-    return JournalWriter.open(paths, service="runner", redactor=Redactor(), correlation_id="corr-fuzzed")
+    return JournalWriter.open(paths, service="runner", redactor=_redactor(), correlation_id="corr-fuzzed")
 
 
 def _check(paths: JobPaths, count: int) -> list[Entry]:

@@ -36,6 +36,8 @@ _HOMES = {
     "redact": "debug",
     "characters": "characters",
     "token": "tokens",
+    "backup": "backups",
+    "restore": "backups",
     "api": "services",
     "worker": "services",
     "export": "export",

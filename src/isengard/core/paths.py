@@ -168,6 +168,11 @@ class DataDir:
         return self.run / "wake"
 
     @property
+    def identity(self) -> Path:
+        """The folder's name for itself, made at its first start."""
+        return self.root / "folder.id"
+
+    @property
     def secrets(self) -> Path:
         """Secrets handed to jobs, one file a job, readable by the owner only. Never part of a bundle."""
         return self.root / "secrets"

@@ -38,7 +38,10 @@ def clean_name(raw: str) -> str:
         raise Refused("the file name is reserved by the operating system")
     plain = "".join(char if _is_plain(char) else "_" for char in stem)
     # A leading dash would read as an option where a name becomes an argument.
-    return re.sub("^-", "_", _shorten(plain).strip()) + suffix.lower()
+    kept = re.sub("^-", "_", _shorten(plain).strip())
+    if not suffix:  # where it was cut, an ending or a dot may have come about
+        kept, suffix = split(kept.rstrip(". "))
+    return kept.strip() + suffix.lower()
 
 
 def split(name: str) -> tuple[str, str]:

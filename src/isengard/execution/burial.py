@@ -28,15 +28,26 @@ class Death:
     Attributes:
         exit_code: None for one that was nobody's child any more.
         lost_host: The other host it ran on, which is down or cut off; None for a runner of this host.
+        in_backup: It ran when a backup was made of which this folder was restored; where that was it may still run.
     """
 
     pid: int | None
     exit_code: int | None
     lost_host: str | None = None
+    in_backup: bool = False
+
+    @property
+    def error_type(self) -> str:
+        """The short name of the cause."""
+        if self.in_backup:
+            return "Interrupted"
+        return "RunnerDied" if self.lost_host is None else "HostLost"
 
     @property
     def words(self) -> str:
         """The death in words, for the journal."""
+        if self.in_backup:
+            return "interrupted: the job was running when the backup was made from which it was restored"
         if self.lost_host is not None:
             return f"the host {self.lost_host} on which the job ran is down or cut off"
         who = "the job's runner" + (f" (process {self.pid})" if self.pid else "")
@@ -50,6 +61,13 @@ class Death:
 
 
 def bury(settings: Settings, job: Job, death: Death) -> None:
+    """Kill what the run left alive, and `close` it; raises as that does."""
+    process.kill_all(lambda: process.marked(process.mark(job.id, job.attempt)))
+    close(settings, job, death)
+    markers.clear(settings.paths.job(job.id))
+
+
+def close(settings: Settings, job: Job, death: Death) -> None:
     """Write the rest of the run and its terminal line, unless that is there already.
 
     Raises:
@@ -57,7 +75,6 @@ def bury(settings: Settings, job: Job, death: Death) -> None:
         StorageError: The disk refused; call again.
     """
     paths = settings.paths.job(job.id)
-    process.kill_all(lambda: process.marked(process.mark(job.id, job.attempt)))
     with lines.writer(settings, job.id, service="worker", correlation_id=job.correlation_id) as journal:
         reader = JournalReader(paths)
         fold = JobFold.read(reader)
@@ -67,7 +84,6 @@ def bury(settings: Settings, job: Job, death: Death) -> None:
             _drain(paths, recorder, last_report(reader, fold.last_seq))
             _last_line(paths, recorder, job, death, reader)
         journal.sync()
-    markers.clear(paths)
 
 
 def recorder_from(outbox: Outbox, paths: JobPaths, fold: JobFold, steps_total: int) -> Recorder:
@@ -123,9 +139,7 @@ def _verdict(paths: JobPaths, failure: Failure | None, death: Death) -> Verdict:
     if failure is not None:
         return Verdict("failed", f"{failure.error} ({death.words})", failure.error_type, failure.stack)
     words = last_words(paths) if death.exit_code and death.exit_code > 0 else ""
-    return Verdict(
-        "failed", f"{death.words}; {words}" if words else death.words, "HostLost" if death.lost_host else "RunnerDied"
-    )
+    return Verdict("failed", f"{death.words}; {words}" if words else death.words, death.error_type)
 
 
 def _cancel_waits(paths: JobPaths, job: Job) -> bool:

@@ -34,9 +34,7 @@ log = logging.getLogger(__name__)
 def mend(settings: Settings, store: Store, tending: Tending) -> None:
     """Mend everything, and adopt what runs."""
     _sweep_graves(settings, store)
-    for job_id in _journals(settings):
-        with _trouble_with(job_id):
-            mend_journal(settings, store, job_id)
+    mend_journals(settings, store)
     for job in _rows(store, (JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.CANCELLING)):
         with _trouble_with(job.id):
             _mend_row_without_journal(settings, store, job)
@@ -59,6 +57,13 @@ def _rows(store: Store, statuses: tuple[JobStatus, ...]) -> Iterator[Job]:
         cursor = page.cursor
         if cursor is None:
             return
+
+
+def mend_journals(settings: Settings, store: Store) -> None:
+    """`mend_journal` for every job there is."""
+    for job_id in _journals(settings):
+        with _trouble_with(job_id):
+            mend_journal(settings, store, job_id)
 
 
 def mend_journal(settings: Settings, store: Store, job_id: str) -> None:

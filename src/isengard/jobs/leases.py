@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from isengard.core.paths import DataDir
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
@@ -70,7 +72,7 @@ class Worker(Holder):
 
 def folder_identity(data_dir: Path) -> str:
     """The identity of a data folder: a random text in its file ``folder.id``, made at the first call."""
-    path = data_dir / "folder.id"
+    path = DataDir(data_dir).identity
     if not path.exists():
         candidate = data_dir / f".folder.id-{secrets.token_hex(8)}"
         with open(candidate, "x", encoding="ascii") as file:

@@ -150,3 +150,11 @@ def test_names_that_would_share_a_caption_somewhere_have_one_key(one: str, other
 
 def test_different_names_have_different_keys() -> None:
     assert len({stem_key(name) for name in ("a.png", "b.png", "a-2.png", "a.b.png", "a b.png")}) == 5
+
+
+@pytest.mark.parametrize("end", ["-rf.jzpx", "-rf.JZpx", " .jzpx", ". . ."])
+def test_a_name_that_was_shortened_stays_as_it_is(end: str) -> None:
+    for length in range(110, 121):
+        name = clean_name("x" * length + end + "x" * 100)
+        assert clean_name(name) == name
+        assert not name.endswith((".", " "))

@@ -180,3 +180,11 @@ def test_every_query_of_the_dashboard_asks_for_a_figure_there_is() -> None:
         names = re.findall(r"\b(?:isengard|process|python)_[a-z_]+\b", query)
         assert names, query
         assert set(names) <= exposed, query
+
+
+def test_the_public_workflow_does_what_ours_does_with_actions_pinned_by_commit() -> None:
+    workflow = yaml.safe_load((DEPLOY.parent / ".github" / "workflows" / "ci.yml").read_text())
+    steps = workflow["jobs"]["ci"]["steps"]
+    assert [step["run"] for step in steps if "run" in step] == ["bash .ci/run"]
+    assert all(re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"]) for step in steps if "uses" in step)
+    assert workflow["permissions"] == {"contents": "read"}
