@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -112,7 +113,15 @@ def test_what_a_trainer_prints_stays_text(place: Site, page: Page, long_job: Job
     assert "owned" not in page.title()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     panel.get_by_role("button", name="Copy a link to this line").click()
-    assert page.evaluate("navigator.clipboard.readText()").endswith(f"tab=logs&line={EVIL}")
+    link = page.evaluate("navigator.clipboard.readText()")
+    panel.get_by_role("button", name="Copy the line").click()
+    page.wait_for_function("async () => (await navigator.clipboard.readText()).startsWith('{')")
+    assert json.loads(page.evaluate("navigator.clipboard.readText()"))["seq"] == EVIL
+    journal(page).press("End")
+    expect(row).not_to_be_attached()
+    page.goto(link)
+    expect(row).to_be_in_viewport()
+    expect(panel).to_contain_text(said)
 
 
 def test_a_live_log_lets_go_when_the_reader_scrolls_up(place: Site, page: Page) -> None:

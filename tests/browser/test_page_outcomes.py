@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -65,6 +67,9 @@ def test_from_a_failure_to_its_first_error_and_its_bundle(place: Site, page: Pag
     expect(page.locator("[data-line]")).to_contain_text("CUDA out of memory")
     selected = journal(page).locator("[aria-current]")
     expect(selected).to_contain_text("ERROR")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download the journal").click()
+    assert json.loads(Path(download.value.path()).read_text().splitlines()[0])["event"] == "job.created"
     # The story of the correlation ID reaches from the request to the trainer.
     page.get_by_role("tab", name="Trace").click()
     expect(page.get_by_text("Correlation ID", exact=True)).to_be_visible()
@@ -82,3 +87,6 @@ def test_a_failed_training_goes_on_when_resumed(place: Site, page: Page, failed:
     expect(page.get_by_role("dialog").get_by_text("attempt 2").first).to_be_visible()
     expect(outcome).to_contain_text("Training failed")  # it fails again, as its setting says
     expect(page.get_by_role("dialog")).to_contain_text("Failed · attempt 2")
+    # Steps that were repeated are kept: each attempt has a curve of its own.
+    curve = page.get_by_role("figure").first
+    expect(curve).to_contain_text(re.compile(r"loss \(attempt 1\) [\d.]+ · loss \(attempt 2\) [\d.]+"))

@@ -40,6 +40,7 @@ export const S = {
   correlation: "Correlation",
   copyCorrelation: "Copy the correlation ID",
   messages: "Messages",
+  notFoundTitle: "Not found",
   notFound: "There is no such page.",
   toJobs: "Go to the jobs",
   crashed: "The page met an error of its own. Your trainings are not affected.",
@@ -132,7 +133,8 @@ export const S = {
     compareMany: "Compare",
     compareHint: "Two to six jobs",
     cancelQuestion: (count: number) => `Cancel ${many(count, "training")}?`,
-    cancelText: "Each is asked to stop; what it has saved so far is kept, and it can be resumed.",
+    cancelText: (count: number) =>
+      `${count === 1 ? "It" : "Each"} is asked to stop; what it has saved so far is kept, and it can be resumed.`,
     cancelAction: "Cancel the training",
     deleteQuestion: (count: number) => `Delete ${many(count, "job")}?`,
     deleteText:

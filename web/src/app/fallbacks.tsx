@@ -1,16 +1,20 @@
 import type { ErrorComponentProps } from "@tanstack/react-router";
 import { Button } from "@/components/ui/button";
 import { ButtonLink } from "@/components/ui/link";
+import { PageHeader } from "@/components/ui/page";
 import { Empty } from "@/components/ui/states";
 import { S } from "@/strings";
 
 export function NotFoundPage() {
   return (
-    <Empty title={S.notFound}>
-      <ButtonLink to="/" className="mt-2">
-        {S.toJobs}
-      </ButtonLink>
-    </Empty>
+    <>
+      <PageHeader title={S.notFoundTitle} />
+      <Empty title={S.notFound} className="panel">
+        <ButtonLink to="/" className="mt-2">
+          {S.toJobs}
+        </ButtonLink>
+      </Empty>
+    </>
   );
 }
 

@@ -112,7 +112,7 @@ function Chosen({ jobs, onRemove }: { jobs: readonly Job[]; onRemove: (id: strin
             className="flex min-w-0 items-baseline gap-1.5 hover:underline"
           >
             <bdi className="truncate font-medium">{nameOf(job)}</bdi>
-            <span className="font-mono text-2xs text-ink-3">{shortId(job.id)}</span>
+            <span className="shrink-0 font-mono text-2xs text-ink-3">{shortId(job.id)}</span>
           </Link>
           <StatusBadge status={job.status} />
           <IconButton

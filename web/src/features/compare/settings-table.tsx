@@ -41,7 +41,7 @@ export function SettingsTable({ jobs }: { jobs: readonly Job[] }) {
               {jobs.map((job, index) => (
                 <th key={job.id} scope="col" className="py-1.5 pr-4 font-medium whitespace-nowrap">
                   <span className="flex items-center gap-2">
-                    <Swatch index={index} /> {nameOf(job)}{" "}
+                    <Swatch index={index} /> <bdi className="max-w-48 truncate">{nameOf(job)}</bdi>{" "}
                     <span className="font-mono text-2xs text-ink-3">{shortId(job.id)}</span>
                   </span>
                 </th>

@@ -87,12 +87,13 @@ function Files({ jobId, title, files }: { jobId: string; title: string; files: A
               <Head className="w-16 text-right md:w-24">{S.artifacts.step}</Head>
               <Head className="w-20 text-right md:w-28">{S.artifacts.size}</Head>
               <Head className="w-44 pl-8 max-md:hidden">{S.artifacts.made}</Head>
-              <Head
-                className={cn("w-12 text-center md:w-20", !isCheckpoint && "max-md:hidden")}
-                title={isCheckpoint ? S.artifacts.keepHint : undefined}
-              >
-                {isCheckpoint && S.artifacts.keep}
-              </Head>
+              {isCheckpoint ? (
+                <Head className="w-12 text-center md:w-20" title={S.artifacts.keepHint}>
+                  {S.artifacts.keep}
+                </Head>
+              ) : (
+                <td className="w-20 max-md:hidden" />
+              )}
               <Head className="w-9 pointer-coarse:w-12">
                 <span className="sr-only">{S.artifacts.download}</span>
               </Head>

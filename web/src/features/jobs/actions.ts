@@ -21,7 +21,13 @@ export function useJobActions() {
   const cancelMany = useCallback(
     async (jobs: readonly Job[]): Promise<boolean> => {
       const { cancelQuestion, cancelText, cancelAction } = S.jobs;
-      if (!(await confirm({ title: cancelQuestion(jobs.length), text: cancelText, action: cancelAction })))
+      if (
+        !(await confirm({
+          title: cancelQuestion(jobs.length),
+          text: cancelText(jobs.length),
+          action: cancelAction,
+        }))
+      )
         return false;
       const results = await Promise.allSettled(jobs.map(async (job) => hub.learn(await cancelOne(job.id))));
       report(results, S.jobs.done.cancel);

@@ -33,7 +33,10 @@ export function Toolbar({
           placeholder={S.jobs.search}
           value={q}
           onChange={(event) => change({ q: event.target.value || undefined })}
-          onKeyDown={(event) => event.key === "Escape" && event.currentTarget.blur()}
+          onKeyDown={(event) => {
+            // Escape also empties the field, as browsers do; Enter keeps what was found for j and k.
+            if (event.key === "Escape" || event.key === "Enter") event.currentTarget.blur();
+          }}
           className="pl-8"
         />
       </div>
