@@ -412,6 +412,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/stages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the job went through
+         * @description Its stages with what each took, how often it was entered, and how far the present one is.
+         */
+        get: operations["get_stages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/stream": {
         parameters: {
             query?: never;
@@ -983,6 +1003,19 @@ export interface components {
             took_ms: number;
         };
         /**
+         * FailedAlike
+         * @description Jobs that were made before this one and failed in the same place.
+         */
+        FailedAlike: {
+            /** Count */
+            count: number;
+            /**
+             * Job Ids
+             * @description The newest of them, newest first.
+             */
+            job_ids: string[];
+        };
+        /**
          * FindingView
          * @description One thing worth knowing before a start.
          */
@@ -1321,6 +1354,11 @@ export interface components {
              * @example caching latents
              */
             phase: string | null;
+            /**
+             * Phase Pct
+             * @description 0 to 100 within the phase; null where nobody counts.
+             */
+            phase_pct: number | null;
             /** Priority */
             priority: number;
             /**
@@ -1464,6 +1502,42 @@ export interface components {
             timestamp: string;
         };
         /**
+         * MemoryNeed
+         * @description GPU memory that a training will need, roughly: expect it to be off by a third either way.
+         */
+        MemoryNeed: {
+            /** Activations Bytes */
+            activations_bytes: number;
+            /**
+             * Capacity Bytes
+             * @description Memory of this machine's largest GPU; null without one.
+             */
+            capacity_bytes: number | null;
+            /**
+             * Fits
+             * @description Null where there is no GPU to compare with.
+             */
+            fits: boolean | null;
+            /** Lora Bytes */
+            lora_bytes: number;
+            /** Rest Bytes */
+            rest_bytes: number;
+            /**
+             * Settings
+             * @description The fewest changes with which it would fit; empty if it fits, null if none is known.
+             * @example {
+             *       "gradient_checkpointing": true
+             *     }
+             */
+            settings: {
+                [key: string]: unknown;
+            } | null;
+            /** Total Bytes */
+            total_bytes: number;
+            /** Weights Bytes */
+            weights_bytes: number;
+        };
+        /**
          * MetricPoint
          * @description One value of a series.
          */
@@ -1506,6 +1580,37 @@ export interface components {
             };
         };
         /**
+         * PhaseView
+         * @description Something that went on inside a stage.
+         */
+        PhaseView: {
+            /**
+             * Message
+             * @example 5 of 12 images captioned
+             */
+            message: string;
+            /**
+             * Name
+             * @example caching latents
+             */
+            name: string;
+            /**
+             * Pct
+             * @description 0 to 100; null where nobody counts.
+             */
+            pct: number | null;
+            /**
+             * Seconds
+             * @description What it took so far, without the time since `since`.
+             */
+            seconds: number;
+            /**
+             * Since
+             * @description While it is the present one.
+             */
+            since: string | null;
+        };
+        /**
          * Preflight
          * @description What would happen to a training request.
          */
@@ -1521,6 +1626,8 @@ export interface components {
             findings: components["schemas"]["FindingView"][];
             /** Image Count */
             image_count: number;
+            /** @description Null where nothing is known of the base model. */
+            memory: components["schemas"]["MemoryNeed"] | null;
             /**
              * Ok
              * @description Whether it would be accepted: no finding is an error.
@@ -1848,6 +1955,70 @@ export interface components {
             id: string;
         };
         /**
+         * Stages
+         * @description What a job went through.
+         */
+        Stages: {
+            /** Job Id */
+            job_id: string;
+            /** Stages */
+            stages: components["schemas"]["StageView"][];
+        };
+        /**
+         * StageView
+         * @description A stage of one attempt. One that was entered several times has the sum of its times.
+         */
+        StageView: {
+            /** Attempt */
+            attempt: number;
+            /**
+             * Began
+             * Format: date-time
+             */
+            began: string;
+            /**
+             * Message
+             * @description The last words about it.
+             * @example 5 of 12 images captioned
+             */
+            message: string;
+            /**
+             * Pct
+             * @description 0 to 100, as it was told last; null where nobody counts.
+             */
+            pct: number | null;
+            /**
+             * Phases
+             * @description By the order in which they began.
+             */
+            phases: components["schemas"]["PhaseView"][];
+            /**
+             * Seconds
+             * @description What it took so far, without the time since `since`.
+             */
+            seconds: number;
+            /**
+             * Seq
+             * @description The first journal line that told of it.
+             */
+            seq: number;
+            /**
+             * Since
+             * @description When it was entered last, while it is the present one.
+             */
+            since: string | null;
+            /**
+             * Stage
+             * @example captioning
+             */
+            stage: string;
+            /**
+             * Times
+             * @description How often it was entered.
+             */
+            times: number;
+        };
+        /**
          * StreamFrame
          * @description One frame of ``/api/jobs/{id}/stream``, and as one JSON text of ``/api/jobs/{id}/ws``.
          */
@@ -1871,6 +2042,8 @@ export interface components {
             error_type: string | null;
             /** Eta Seconds */
             eta_seconds: number | null;
+            /** @description Earlier jobs with the same failure; null unless this one failed, and for share links. */
+            failed_alike: components["schemas"]["FailedAlike"] | null;
             first_error: components["schemas"]["FirstError"] | null;
             /** It Per S */
             it_per_s: number | null;
@@ -3832,6 +4005,56 @@ export interface operations {
                     /**
                      * @example {
                      *       "detail": "the body is over the limit of 1 MiB (ISENGARD_MAX_BODY_MB)"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not acceptable; the detail names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "config.steps: input should be greater than or equal to 1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_stages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stages"];
+                };
+            };
+            /** @description No such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "no job has the id 'train-0123456789ab'"
                      *     }
                      */
                     "application/json": components["schemas"]["Problem"];

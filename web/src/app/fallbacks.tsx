@@ -3,6 +3,7 @@ import { Button } from "@/components/ui/button";
 import { ButtonLink } from "@/components/ui/link";
 import { Empty } from "@/components/ui/states";
 import { S } from "@/strings";
+import { actor } from "./actor";
 
 export function NotFoundPage() {
   return (
@@ -10,6 +11,20 @@ export function NotFoundPage() {
       <ButtonLink to="/" className="mt-2">
         {S.toJobs}
       </ButtonLink>
+    </Empty>
+  );
+}
+
+/** What a share link shows of every address but its own. */
+export function SharedOnlyPage() {
+  return (
+    <Empty title={S.shared.only}>
+      <p className="mb-4">{S.shared.onlyText}</p>
+      {actor.job_id && (
+        <ButtonLink to="/jobs/$jobId" params={{ jobId: actor.job_id }} tone="primary">
+          {S.shared.toJob}
+        </ButtonLink>
+      )}
     </Empty>
   );
 }
