@@ -440,7 +440,13 @@ class TestUnknownThings:
         [
             *("/api/training/{}", "/api/jobs/{}/logs", "/api/jobs/{}/logs/view", "/api/jobs/{}/stream"),
             *("/api/jobs/{}/metrics", "/api/jobs/{}/artifacts", "/api/jobs/{}/artifacts/model"),
-            *("/api/jobs/{}/debug-bundle", "/api/jobs/{}/summary", "/api/jobs/{}/stages", "/api/jobs/{}/trace", "/api/jobs/{}/logs/locate"),
+            *(
+                "/api/jobs/{}/debug-bundle",
+                "/api/jobs/{}/summary",
+                "/api/jobs/{}/stages",
+                "/api/jobs/{}/trace",
+                "/api/jobs/{}/logs/locate",
+            ),
         ],
     )
     @pytest.mark.parametrize("job_id", ["train-000000000000", "train-UPPER", "%2e%2e", "train-%00", "char-x"])

@@ -25,8 +25,8 @@ from isengard.api.schemas.jobs import (
     Trace,
 )
 from isengard.api.services import Services, ServicesDep
-from isengard.api.stream import EventStream, parse_position, serve_socket
 from isengard.api.stage_views import stages_view
+from isengard.api.stream import EventStream, parse_position, serve_socket
 from isengard.api.summaries import summary_view
 from isengard.api.traces import trace_view, way_view
 from isengard.core.access.roles import Actor
