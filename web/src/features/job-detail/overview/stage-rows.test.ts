@@ -66,4 +66,6 @@ it("shows the share of the phase that goes on, and only how long the others took
     { name: "caching latents", seconds: 2, pct: 25 },
   ]);
   expect(row?.detail).toBeNull();
+  const [alone] = stageRows([told("captioning", { phases: phases.slice(1), message: "3 of 12" })], job, T0);
+  expect([alone?.detail, alone?.phases]).toEqual(["3 of 12", []]);
 });

@@ -38,6 +38,9 @@ export function stageRows(stages: readonly StageView[], job: Job, now: number): 
   return stages.map((told) => {
     const stage = told.stage as Stage;
     const isPresent = told.since !== null;
+    const detail = detailOf(told, job);
+    // Of a single phase the last words about the stage say all there is.
+    const phases = told.phases.length === 1 && detail !== null ? [] : told.phases;
     return {
       key: `${told.attempt}:${stage}`,
       stage,
@@ -46,10 +49,10 @@ export function stageRows(stages: readonly StageView[], job: Job, now: number): 
       times: told.times > 1 ? told.times : null,
       seconds: isEnd(stage) ? null : secondsOf(told, now),
       began: told.began,
-      detail: detailOf(told, job),
+      detail,
       pct: isPresent ? (stage === "training" ? job.progress : told.pct) : null,
       isPresent,
-      phases: told.phases.map((phase) => ({
+      phases: phases.map((phase) => ({
         name: phase.name,
         seconds: secondsOf(phase, now),
         pct: phase.since === null ? null : phase.pct,

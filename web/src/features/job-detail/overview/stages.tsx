@@ -5,7 +5,7 @@ import { isTerminal, type Job, type Stage } from "@/api/types";
 import { ProgressBar } from "@/components/ui/status";
 import { Time, useSeconds } from "@/components/ui/time";
 import { cn } from "@/lib/cn";
-import { duration, percent } from "@/lib/format";
+import { duration, percent, utc } from "@/lib/format";
 import { S } from "@/strings";
 import { stageRows, type PhaseRow, type StageRow } from "./stage-rows";
 
@@ -45,7 +45,9 @@ function Row({ row, job, isLast }: { row: StageRow; job: Job; isLast: boolean })
             {row.seconds === null ? (
               <Time iso={row.began} as="clock" />
             ) : (
-              <time dateTime={row.began}>{duration(row.seconds)}</time>
+              <time dateTime={row.began} title={utc(new Date(row.began))}>
+                {duration(row.seconds)}
+              </time>
             )}
           </span>
         </div>
