@@ -281,6 +281,8 @@ class TestTraining:
         assert more["lora_bytes"] == pytest.approx(4 * memory["lora_bytes"], abs=4)
         mock = client.post("/api/training/preflight", json={"character_id": character["id"]}).json()
         assert mock["memory"] is None
+        nobody = client.post("/api/training/preflight", json={**plan, "character_id": "", "config": sdxl}).json()
+        assert (nobody["ok"], nobody["memory"]) == (False, memory)
 
     def test_a_secret_given_to_a_job_shows_up_nowhere(
         self, api: ApiServer, client: httpx.Client, character: dict[str, Any]

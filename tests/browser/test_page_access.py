@@ -68,6 +68,14 @@ def test_a_token_opens_the_page_and_a_share_link_opens_one_job(
         expect(guest.get_by_role("button", name=offered)).to_have_count(0)
     guest.get_by_role("tab", name="Logs").click()
     expect(guest.get_by_text("200 lines")).to_be_visible()
+    guest.goto(guarded.url)  # the start page of a share link is the one job that it shows
+    expect(guest).to_have_url(guarded.job_url(ended))
+    expect(guest.locator("[data-outcome]")).to_contain_text("Training completed")
+    for elsewhere in ("/new", "/compare", "/characters", "/jobs/train-000000000000"):
+        guest.goto(f"{guarded.url}{elsewhere}")
+        expect(guest.get_by_text("This link shows one training only")).to_be_visible()
+    guest.get_by_role("link", name="Show the shared training").click()
+    expect(guest).to_have_url(guarded.job_url(ended))
 
     page.get_by_role("button", name="Close the job").click()
     page.get_by_role("button", name="Settings").click()

@@ -80,6 +80,17 @@ def test_from_a_failure_to_its_first_error_and_its_bundle(place: Site, page: Pag
     expect(row).to_contain_text("Failed")
 
 
+def test_a_failure_names_the_earlier_jobs_that_failed_alike(place: Site, page: Page, failed: dict[str, Job]) -> None:
+    first = place.bench.finish(failed["exception"])
+    again = place.bench.finish(place.bench.submit(steps=4, fail_mode="exception", fail_at_step=2))
+    page.goto(place.job_url(again))
+    seen = page.locator("[data-outcome]").locator("[data-seen]")
+    expect(seen).to_contain_text("Seen in 1 earlier job")
+    seen.get_by_role("link", name=first.id.removeprefix("train-")[:8]).click()
+    expect(page).to_have_url(place.job_url(first))
+    expect(page.locator("[data-seen]")).to_have_text("No earlier job failed like this.")
+
+
 def test_a_failed_training_goes_on_when_resumed(place: Site, page: Page, failed: dict[str, Job]) -> None:
     page.goto(place.job_url(failed["exit_code"]))
     outcome = page.locator("[data-outcome]")

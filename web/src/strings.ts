@@ -47,6 +47,12 @@ export const S = {
   reload: "Reload",
   skip: "Skip to the content",
 
+  shared: {
+    only: "This link shows one training only",
+    onlyText: "Other trainings, characters and settings of this server take a token of your own.",
+    toJob: "Show the shared training",
+  },
+
   link: {
     live: "Live",
     connecting: "Connecting…",
@@ -266,7 +272,7 @@ export const S = {
     legend: { sample: "samples", checkpoint: "checkpoints" },
     waiting: "The curve begins with the first step.",
     stages: "Stages",
-    stageNow: "now",
+    times: (count: number) => `${count} ×`,
     config: "Configuration",
     trainer: "Trainer",
     priority: "Priority",
@@ -294,6 +300,8 @@ export const S = {
     tryThis: "What to try",
     unknown: "The cause is not one of the known ones. The first error and the lines before it say most.",
     firstError: "Go to the first error",
+    seen: (count: number) => `Seen in ${many(count, "earlier job")}`,
+    notSeen: "No earlier job failed like this.",
     kept: "What was kept",
     keptText: (checkpoints: number, samples: number, step: string | null) =>
       `${many(checkpoints, "checkpoint")}${step === null ? "" : ` (newest at step ${step})`} and ${many(samples, "sample")}.`,
@@ -461,6 +469,20 @@ export const S = {
     secretValue: "Value",
     addSecret: "Add a secret",
     removeSecret: "Remove the secret",
+    memory: {
+      title: "GPU memory",
+      label: "GPU memory needed, of what the largest GPU has",
+      about: (needed: string) => `about ${needed}`,
+      of: (capacity: string) => `of ${capacity} on the largest GPU`,
+      noGpu: "There is no GPU here to compare with.",
+      fits: "Fits.",
+      tooMuch: "More than there is.",
+      hopeless: "More than there is, and no setting is known that makes it fit.",
+      wouldFit: "It would fit with",
+      take: "Use these settings",
+      parts: { weights: "weights", lora: "LoRA", activations: "activations", rest: "the rest" },
+      rough: "An estimate: a third more or less is possible.",
+    },
     priority: "Priority",
     priorityText: "Higher goes first in the queue.",
     check: "Check",

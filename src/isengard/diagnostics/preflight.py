@@ -65,15 +65,17 @@ def check_plan(
         outlook.config = registry.validate_config(chosen, config)
     except IsengardError as error:
         outlook.findings.append(_refusal("trainer" if error.field == "trainer" else "config", error))
+    uploads: Path | None = None
     try:
         character = store.get_character(check_character_id(character_id))
+        uploads = settings.paths.uploads(character.id)
         outlook.image_count = character.image_count
         outlook.findings += _look(settings, character, outlook.config, report)
     except IsengardError as error:
         outlook.findings.append(_refusal("character", error))
     if outlook.config is not None:
         outlook.memory = resources.memory_need(outlook.config, _gpu_memories())
-        outlook.findings += _resources(settings, character_id, outlook, environment)
+        outlook.findings += _resources(settings, uploads, outlook, environment)
     return outlook
 
 
@@ -93,11 +95,11 @@ def _look(
 
 
 def _resources(
-    settings: Settings, character_id: str, outlook: Outlook, environment: Mapping[str, str] | None
+    settings: Settings, uploads: Path | None, outlook: Outlook, environment: Mapping[str, str] | None
 ) -> list[Finding]:
     config = outlook.config or {}
-    uploads = settings.paths.uploads(character_id)
-    size = sum(path.stat().st_size for path in uploads.iterdir() if path.is_file()) if uploads.is_dir() else 0
+    files = uploads.iterdir() if uploads and uploads.is_dir() else ()
+    size = sum(path.stat().st_size for path in files if path.is_file())
     hub = resources.base_model(config, environment) if environment is not None else ()
     memory = [resources.gpu_memory(outlook.memory)] if outlook.memory else []
     return [*hub, *_caption_model(config), *memory, *resources.disk(settings, config, size)]

@@ -1,7 +1,7 @@
 /** What the page asks for, by key. Live frames write into the same cache (`live/`), so nothing here polls. */
 import { keepPreviousData, queryOptions, type QueryClient } from "@tanstack/react-query";
 import { api, body } from "./client";
-import { isTerminal, type Artifact, type Job } from "./types";
+import { isTerminal, type Artifact, type Job, type StageView } from "./types";
 
 /** Jobs the list holds; older ones are reached through their own address. */
 const LIST_LIMIT = 2000;
@@ -84,6 +84,17 @@ export const summaryQuery = (id: string) =>
     queryFn: ({ signal }) =>
       body(api.GET("/api/jobs/{job_id}/summary", { params: { path: { job_id: id } }, signal })),
     staleTime: 10_000,
+  });
+
+/** `state` changes whenever there is something new to read: the stream tells, nothing polls. */
+export const stagesQuery = (id: string, state: readonly unknown[]) =>
+  queryOptions({
+    queryKey: ["job", id, "stages", ...state],
+    queryFn: async ({ signal }): Promise<StageView[]> =>
+      (await body(api.GET("/api/jobs/{job_id}/stages", { params: { path: { job_id: id } }, signal }))).stages,
+    placeholderData: keepPreviousData,
+    staleTime: Infinity,
+    gcTime: 10_000,
   });
 
 export const artifactsQuery = (id: string) =>

@@ -28,6 +28,13 @@ export const isShared = actor.job_id !== null;
 /** Whether there is somebody to log out. */
 export const isLoggedIn = actor.name !== LOCAL.name && !isShared;
 
+/** Where an address lies for the reader: a share link's start page is its one job, everything but that is elsewhere. */
+export function placeFor(reader: Actor, pathname: string): "here" | "start" | "elsewhere" {
+  if (reader.job_id === null) return "here";
+  if (pathname === "/") return "start";
+  return pathname.replace(/\/$/, "") === `/jobs/${reader.job_id}` ? "here" : "elsewhere";
+}
+
 /** To the login page, and back here afterwards. */
 export function logIn(): void {
   const here = window.location.pathname + window.location.search;

@@ -4,6 +4,7 @@ import { ButtonLink } from "@/components/ui/link";
 import { PageHeader } from "@/components/ui/page";
 import { Empty } from "@/components/ui/states";
 import { S } from "@/strings";
+import { actor } from "./actor";
 
 export function NotFoundPage() {
   return (
@@ -15,6 +16,20 @@ export function NotFoundPage() {
         </ButtonLink>
       </Empty>
     </>
+  );
+}
+
+/** What a share link shows of every address but its own. */
+export function SharedOnlyPage() {
+  return (
+    <Empty title={S.shared.only}>
+      <p className="mb-4">{S.shared.onlyText}</p>
+      {actor.job_id && (
+        <ButtonLink to="/jobs/$jobId" params={{ jobId: actor.job_id }} tone="primary">
+          {S.shared.toJob}
+        </ButtonLink>
+      )}
+    </Empty>
   );
 }
 

@@ -1,8 +1,15 @@
 /** Every address of the page in one place. What is behind the first view is loaded when it is wanted. */
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from "@tanstack/react-router";
 import { patiently } from "@/lib/patient";
 import { beginOpening, loadJobDialog } from "@/features/job-detail/opening";
 import { JobsPage } from "@/features/jobs/jobs-page";
+import { actor, placeFor } from "./actor";
 import { CrashPage, NotFoundPage } from "./fallbacks";
 import { queries } from "./query-client";
 import { compareSearch, homeSearch, jobSearch, newSearch } from "./search";
@@ -12,6 +19,10 @@ const root = createRootRoute({
   component: Shell,
   notFoundComponent: NotFoundPage,
   errorComponent: CrashPage,
+  beforeLoad: ({ location }) => {
+    if (actor.job_id !== null && placeFor(actor, location.pathname) === "start")
+      redirect({ to: "/jobs/$jobId", params: { jobId: actor.job_id }, replace: true, throw: true });
+  },
 });
 
 const home = createRoute({
@@ -25,7 +36,9 @@ const job = createRoute({
   getParentRoute: () => home,
   path: "/jobs/$jobId",
   validateSearch: jobSearch,
-  loader: ({ params }) => beginOpening(queries, params.jobId),
+  loader: ({ params, location }) => {
+    if (placeFor(actor, location.pathname) === "here") beginOpening(queries, params.jobId);
+  },
   shouldReload: false,
   component: lazyRouteComponent(() => patiently(loadJobDialog), "JobDialog"),
 });

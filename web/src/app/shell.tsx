@@ -1,5 +1,5 @@
 /** The frame around every page: the rail (a bar on a phone), the shortcuts, messages, the state of the connection. */
-import { Link, Outlet, useNavigate } from "@tanstack/react-router";
+import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
 import {
   Columns3,
   Keyboard,
@@ -16,7 +16,8 @@ import { useEffect, useState } from "react";
 import { Menu, MenuItem, MenuSeparator } from "@/components/ui/menu";
 import { Toaster } from "@/components/ui/toast";
 import { S } from "@/strings";
-import { actor, isLoggedIn, isShared, mayChange } from "./actor";
+import { actor, isLoggedIn, isShared, mayChange, placeFor } from "./actor";
+import { SharedOnlyPage } from "./fallbacks";
 import { LinkStateMark } from "./link-state";
 import { NotificationsItem, useOutcomeNotifications } from "./notifications";
 import { ShortcutSheet } from "./shortcut-sheet";
@@ -35,6 +36,7 @@ const SHOWN = PLACES.filter(({ to }) => !isShared && (mayChange || to !== "/new"
 export function Shell() {
   const [sheet, setSheet] = useState(false);
   const navigate = useNavigate();
+  const place = useLocation({ select: ({ pathname }) => placeFor(actor, pathname) });
   const shown = useShownTheme();
   useOutcomeNotifications();
   useBackgroundStatus();
@@ -61,7 +63,7 @@ export function Shell() {
         tabIndex={-1}
         className="mx-auto max-w-[110rem] px-4 pt-4 pb-24 focus:outline-none md:px-6 md:pt-5 md:pb-10"
       >
-        <Outlet />
+        {place === "elsewhere" ? <SharedOnlyPage /> : <Outlet />}
       </main>
       <ShortcutSheet open={sheet} onClose={() => setSheet(false)} />
       <Toaster />

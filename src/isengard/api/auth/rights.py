@@ -10,7 +10,6 @@ from isengard.core.errors import Forbidden
 READING = frozenset({"GET", "HEAD", "OPTIONS", "WEBSOCKET"})
 """Methods that change nothing."""
 _OF_A_JOB = re.compile(r"/api/(?:jobs|training)/(?P<job>[^/]+)(?:/.*)?")
-_PAGE_OF_A_JOB = re.compile(r"/jobs/(?P<job>[^/]+)/?")
 _OF_THE_SERVER = frozenset({"/metrics", "/ready", "/info", "/openapi.json"})
 _VIEWERS_MAY_POST = frozenset({"/logout"})
 
@@ -24,16 +23,12 @@ def check_rights(actor: Actor, method: str, path: str) -> None:
 
 
 def _check_share(actor: Actor, path: str) -> None:
-    """A share shows one job: its own addresses, who one is, and the files of the page."""
+    """A share shows one job: its own addresses, who one is, and the page, which says what may be seen."""
     if path == "/api/whoami":
         return
     if path.startswith("/api/"):
         match = _OF_A_JOB.fullmatch(path)
         if match is None or match["job"] != actor.job_id:
             raise Forbidden("this share link shows one job only")
-        return
-    match = _PAGE_OF_A_JOB.fullmatch(path)
-    if match is not None and match["job"] != actor.job_id:
-        raise Forbidden("this share link shows one job only")
-    if path.rstrip("/") in _OF_THE_SERVER:
+    elif path.rstrip("/") in _OF_THE_SERVER:
         raise Forbidden("this share link shows one job only")

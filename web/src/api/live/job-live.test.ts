@@ -15,6 +15,7 @@ const job = {
   error_message: null,
   error_type: null,
   phase: null,
+  phase_pct: null,
   attempt: 1,
 } as Job;
 

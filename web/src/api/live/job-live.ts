@@ -88,7 +88,10 @@ export function merged(job: Job, data: ProgressData, seq: number): Job {
   if (data.eta_seconds != null) next.eta_seconds = data.eta_seconds;
   if (data.attempt != null) next.attempt = data.attempt;
   if (data.gpu) next.gpu = data.gpu;
-  if (data.phase !== undefined || (data.stage && data.stage !== job.stage)) next.phase = data.phase ?? null;
+  if (data.phase !== undefined || (data.stage && data.stage !== job.stage)) {
+    next.phase = data.phase ?? null;
+    next.phase_pct = data.phase_pct ?? null;
+  }
   if (data.error != null) next.error_message = data.error;
   if (data.error_type != null) next.error_type = data.error_type;
   if (data.status && isTerminal(data.status)) {

@@ -1,5 +1,5 @@
 /** Moments in the reader's zone; the exact UTC is on hover and in the element's `datetime`. */
-import { useSyncExternalStore } from "react";
+import { useEffect, useState, useSyncExternalStore } from "react";
 import { ago, clockTime, dateTime, utc } from "@/lib/format";
 
 const TICK_MS = 10_000;
@@ -24,6 +24,17 @@ function subscribe(listener: () => void): () => void {
 /** The present time, as fresh as words such as "5 m ago" need. */
 export function useNow(): Date {
   return useSyncExternalStore(subscribe, () => now);
+}
+
+/** The present time in milliseconds, a second fresh while it `ticks`. */
+export function useSeconds(ticks: boolean): number {
+  const [present, setPresent] = useState(() => Date.now());
+  useEffect(() => {
+    if (!ticks) return;
+    const timer = window.setInterval(() => setPresent(Date.now()), 1000);
+    return () => window.clearInterval(timer);
+  }, [ticks]);
+  return present;
 }
 
 export type TimeStyle = "ago" | "clock" | "precise" | "full";

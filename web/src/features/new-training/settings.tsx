@@ -2,7 +2,7 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { Rocket } from "lucide-react";
-import { useEffect, useMemo, useState } from "react";
+import { useMemo, useState } from "react";
 import { api, ApiError, body } from "@/api/client";
 import { useHub } from "@/api/live/react";
 import { imagesQuery, jobsQuery } from "@/api/queries";
@@ -15,14 +15,13 @@ import { Findings } from "@/features/characters/dataset/check";
 import { useJobName } from "@/features/jobs/names";
 import { count, shortId } from "@/lib/format";
 import { S } from "@/strings";
+import { MemoryPanel } from "./memory";
+import { usePreflight } from "./preflight";
 import { fieldsOf } from "./schema-form/fields";
 import { PRESETS, presetDraft } from "./schema-form/presets";
 import { SchemaForm } from "./schema-form/schema-form";
-import { draftOf, fieldProblem, read, type Draft } from "./schema-form/values";
+import { draftOf, fieldProblem, read, taken, type Draft } from "./schema-form/values";
 import { Secrets, secretsOf, type SecretDraft } from "./secrets";
-
-/** The check follows the form at this distance, ms. */
-const SETTLE_MS = 600;
 
 interface SettingsProps {
   info: Info;
@@ -64,16 +63,20 @@ function TrainerSettings({
   const start = useStart(setRefused);
   const { data: images } = useQuery({ ...imagesQuery(characterId ?? ""), enabled: characterId !== null });
 
+  // Without a character the plan is refused for that alone, which needs no words here.
+  const findings = characterId === null ? [] : (preflight?.findings ?? []);
   const fromServer = Object.fromEntries(
-    (preflight?.findings ?? []).flatMap((finding) =>
+    findings.flatMap((finding) =>
       finding.severity === "error" && finding.field?.startsWith("config.")
         ? [[finding.field.slice(7), finding.message]]
         : [],
     ),
   );
   const shownErrors = { ...fromServer, ...refused, ...errors };
-  const general = (preflight?.findings ?? []).filter(
-    (finding) => !finding.field?.startsWith("config.") || finding.severity !== "error",
+  const general = findings.filter(
+    (finding) =>
+      finding.code !== "gpu_memory" && // has a panel of its own
+      (!finding.field?.startsWith("config.") || finding.severity !== "error"),
   );
   const hint =
     characterId === null
@@ -121,6 +124,12 @@ function TrainerSettings({
           <span className="text-xs font-normal text-ink-3">{S.create.priorityText}</span>
         </label>
       </Panel>
+      {preflight?.memory && (
+        <MemoryPanel
+          need={preflight.memory}
+          onTake={(settings) => setDraft((known) => taken(fields, known, settings))}
+        />
+      )}
       {general.length > 0 && (
         <Panel title={S.create.check}>
           <Findings findings={general} />
@@ -210,33 +219,6 @@ function Choices({ info, trainer, onTrainer, onPreset }: ChoicesProps) {
       </div>
     </div>
   );
-}
-
-/** What the server thinks of the plan; follows the form, and never shows an answer to an older state. */
-function usePreflight(
-  characterId: string | null,
-  trainer: string,
-  config: Record<string, unknown>,
-  valid: boolean,
-) {
-  const plan = useMemo(
-    () => ({ character_id: characterId ?? "", trainer, config }),
-    [characterId, trainer, config],
-  );
-  const [settled, setSettled] = useState(plan);
-  useEffect(() => {
-    const timer = window.setTimeout(() => setSettled(plan), SETTLE_MS);
-    return () => window.clearTimeout(timer);
-  }, [plan]);
-  const { data } = useQuery({
-    queryKey: ["preflight", settled],
-    queryFn: ({ signal }) => body(api.POST("/api/training/preflight", { body: settled, signal })),
-    enabled: settled.character_id !== "" && valid,
-    retry: false,
-    gcTime: 10_000,
-    placeholderData: (before) => before,
-  });
-  return characterId === null || !valid ? undefined : data;
 }
 
 interface Start {

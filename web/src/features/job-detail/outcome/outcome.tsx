@@ -1,16 +1,17 @@
 /** What happened, once it is over: said first, with what can be done now. */
 import { useQuery } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
 import { Check, CircleSlash, CopyPlus, Download, OctagonX, Package, RotateCw } from "lucide-react";
 import type { ReactNode } from "react";
 import { api, body } from "@/api/client";
+import { summaryQuery } from "@/api/queries";
 import type { Artifact, Job } from "@/api/types";
 import { mayChange } from "@/app/actor";
 import { AnsiText } from "@/components/ui/ansi";
 import { Button } from "@/components/ui/button";
 import { CopyButton } from "@/components/ui/copy";
 import { canResume, useJobActions } from "@/features/jobs/actions";
-import { bytes, count, duration } from "@/lib/format";
+import { bytes, count, duration, shortId } from "@/lib/format";
 import { S } from "@/strings";
 import { bundleUrl } from "../header";
 import { useElapsed } from "../overview/figures";
@@ -161,11 +162,40 @@ function FailedJob({ job, onFirstError }: { job: Job; onFirstError: () => void }
       ) : (
         <p>{S.outcome.unknown}</p>
       )}
+      <SeenBefore jobId={job.id} />
       {failure?.error_stack && <Folded title={S.outcome.stack} text={failure.error_stack} />}
       {failure?.last_lines && failure.last_lines.length > 0 && (
         <Folded title={S.outcome.lastLines} text={failure.last_lines.join("\n")} open />
       )}
     </Frame>
+  );
+}
+
+/** Whether earlier jobs failed alike, and which: the second look at a failure is what became of the first one. */
+function SeenBefore({ jobId }: { jobId: string }) {
+  const { data } = useQuery(summaryQuery(jobId));
+  const alike = data?.failed_alike;
+  if (!alike) return null;
+  return (
+    <p className="mt-2 flex flex-wrap items-baseline gap-x-3" data-seen={alike.count}>
+      {alike.count === 0 ? (
+        S.outcome.notSeen
+      ) : (
+        <>
+          <span className="font-medium text-ink">{S.outcome.seen(alike.count)}</span>
+          {alike.job_ids.map((id) => (
+            <Link
+              key={id}
+              to="/jobs/$jobId"
+              params={{ jobId: id }}
+              className="touch-target font-mono text-xs text-signal hover:underline"
+            >
+              {shortId(id)}
+            </Link>
+          ))}
+        </>
+      )}
+    </p>
   );
 }
 

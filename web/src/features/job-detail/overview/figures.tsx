@@ -1,8 +1,8 @@
-import { useEffect, useMemo, useState } from "react";
+import { useMemo } from "react";
 import { useLiveJob } from "@/api/live/react";
 import { isTerminal, type Gpu, type Job } from "@/api/types";
 import { Figure } from "@/components/ui/figure";
-import { Time } from "@/components/ui/time";
+import { Time, useSeconds } from "@/components/ui/time";
 import { count, DASH, duration, figure, gib, percent, rate, speed } from "@/lib/format";
 import { S } from "@/strings";
 import { useJobSeries, type JobSeries } from "../series";
@@ -95,13 +95,7 @@ function lowest(series: JobSeries): number | null {
 
 /** Seconds since the start, ticking while the job runs. */
 export function useElapsed(job: Job): number | null {
-  const [now, setNow] = useState(() => Date.now());
-  const ticking = job.started_at !== null && !isTerminal(job.status);
-  useEffect(() => {
-    if (!ticking) return;
-    const timer = window.setInterval(() => setNow(Date.now()), 1000);
-    return () => window.clearInterval(timer);
-  }, [ticking]);
+  const now = useSeconds(job.started_at !== null && !isTerminal(job.status));
   if (!job.started_at) return null;
   const until = job.completed_at ? Date.parse(job.completed_at) : now;
   return Math.max(0, (until - Date.parse(job.started_at)) / 1000);

@@ -1,115 +1,86 @@
-/** Which stages the job went through, and how long each took. */
+/** Which stages the job went through, how long each took, and how far the present one is. */
 import { useQuery } from "@tanstack/react-query";
-import { api, body } from "@/api/client";
-import { isTerminal, type Job, type LogEntry, type Stage } from "@/api/types";
-import { Time, useNow } from "@/components/ui/time";
+import { stagesQuery } from "@/api/queries";
+import { isTerminal, type Job, type Stage } from "@/api/types";
+import { ProgressBar } from "@/components/ui/status";
+import { Time, useSeconds } from "@/components/ui/time";
 import { cn } from "@/lib/cn";
-import { duration } from "@/lib/format";
+import { duration, percent, utc } from "@/lib/format";
 import { S } from "@/strings";
-
-const EVENTS =
-  "job.created,job.queued,job.started,job.stage,job.resumed,job.adopted,job.completed,job.failed,job.cancelled";
-
-interface Span {
-  stage: Stage;
-  from: string;
-  to: string | null;
-  attempt: number;
-  seq: number;
-}
+import { stageRows, type PhaseRow, type StageRow } from "./stage-rows";
 
 export function Stages({ job }: { job: Job }) {
-  const { data } = useQuery({
-    // The stage is part of the key: a new one reads the list anew, and nothing has to poll.
-    queryKey: ["job", job.id, "stages", job.stage, job.status, job.attempt],
-    queryFn: ({ signal }) =>
-      body(
-        api.GET("/api/jobs/{job_id}/logs/view", {
-          params: { path: { job_id: job.id }, query: { event: EVENTS, limit: 1000, order: "asc" } },
-          signal,
-        }),
-      ),
-    placeholderData: (before) => before,
-    staleTime: Infinity,
-  });
-  const spans = spansOf(data?.entries ?? []);
-  const now = useNow();
+  const share = job.phase_pct === null ? null : Math.floor(job.phase_pct);
+  const { data } = useQuery(stagesQuery(job.id, [job.attempt, job.status, job.stage, job.phase, share]));
+  const now = useSeconds(!isTerminal(job.status));
   return (
-    <ol className="flex flex-col">
-      {spans.map((span, index) => {
-        const isLast = index === spans.length - 1;
-        const running = isLast && !isTerminal(job.status);
-        const until = span.to ? Date.parse(span.to) : now.getTime();
-        return (
-          <li key={span.seq} className="relative flex gap-3 pb-2.5 last:pb-0">
-            {!isLast && <span aria-hidden className="absolute top-4 bottom-0 left-[0.28rem] w-px bg-line" />}
-            <span
-              aria-hidden
-              className={cn(
-                "mt-1.5 size-2.5 shrink-0 rounded-full",
-                dot(span.stage),
-                running && "animate-breathe",
-              )}
-            />
-            <div className="flex min-w-0 flex-1 items-baseline justify-between gap-2">
-              <span className="truncate">
-                {S.stage[span.stage]}
-                {span.attempt > 1 && <span className="text-ink-3"> · {S.jobs.attempt(span.attempt)}</span>}
-                {running && job.phase && (
-                  <span className="block truncate text-xs text-ink-3">{job.phase}</span>
-                )}
-              </span>
-              <span className="shrink-0 text-xs text-ink-3">
-                {running ? (
-                  S.overview.stageNow
-                ) : isTerminalStage(span.stage) ? (
-                  <Time iso={span.from} as="clock" />
-                ) : (
-                  <time dateTime={span.from}>{duration((until - Date.parse(span.from)) / 1000)}</time>
-                )}
-              </span>
-            </div>
-          </li>
-        );
-      })}
+    <ol className="flex flex-col" aria-label={S.overview.stages}>
+      {stageRows(data ?? [], job, now).map((row, index, rows) => (
+        <Row key={row.key} row={row} job={job} isLast={index === rows.length - 1} />
+      ))}
     </ol>
   );
 }
 
-const isTerminalStage = (stage: Stage) =>
-  stage === "completed" || stage === "failed" || stage === "cancelled";
+function Row({ row, job, isLast }: { row: StageRow; job: Job; isLast: boolean }) {
+  return (
+    <li className="relative flex gap-3 pb-2.5 last:pb-0" data-stage={row.stage}>
+      {!isLast && <span aria-hidden className="absolute top-4 bottom-0 left-[0.28rem] w-px bg-line" />}
+      <span
+        aria-hidden
+        className={cn(
+          "mt-1.5 size-2.5 shrink-0 rounded-full",
+          dot(row.stage),
+          row.isPresent && "animate-breathe",
+        )}
+      />
+      <div className="min-w-0 flex-1">
+        <div className="flex items-baseline justify-between gap-2">
+          <span className="truncate">
+            {row.label}
+            {row.attempt !== null && <span className="text-ink-3"> · {S.jobs.attempt(row.attempt)}</span>}
+          </span>
+          <span className="shrink-0 text-xs text-ink-3">
+            {row.times !== null && `${S.overview.times(row.times)} · `}
+            {row.seconds === null ? (
+              <Time iso={row.began} as="clock" />
+            ) : (
+              <time dateTime={row.began} title={utc(new Date(row.began))}>
+                {duration(row.seconds)}
+              </time>
+            )}
+          </span>
+        </div>
+        {row.detail && <p className="text-xs break-words text-ink-3">{row.detail}</p>}
+        {row.pct !== null && (
+          <ProgressBar value={row.pct} status={job.status} label={row.label} className="my-1" />
+        )}
+        {row.phases.length > 0 && (
+          <ul className="mt-0.5">
+            {row.phases.map((phase) => (
+              <Phase key={phase.name} phase={phase} />
+            ))}
+          </ul>
+        )}
+      </div>
+    </li>
+  );
+}
+
+function Phase({ phase }: { phase: PhaseRow }) {
+  return (
+    <li className="flex justify-between gap-2 text-xs text-ink-3">
+      <span className="min-w-0 truncate">{phase.name}</span>
+      <span className="shrink-0">
+        {phase.pct !== null && `${percent(phase.pct)} · `}
+        {duration(phase.seconds)}
+      </span>
+    </li>
+  );
+}
 
 function dot(stage: Stage): string {
   if (stage === "completed") return "bg-ok";
   if (stage === "failed") return "bg-bad";
   return stage === "cancelled" || stage === "queued" ? "bg-ink-3" : "bg-signal";
-}
-
-/** Runs of the same stage become one span, from its first line to the next stage's first. */
-export function spansOf(entries: readonly LogEntry[]): Span[] {
-  const spans: Span[] = [];
-  for (const entry of entries) {
-    const fields = entry.fields as { stage?: Stage; attempt?: number };
-    const stage = stageOf(entry, fields.stage);
-    if (!stage) continue;
-    const attempt = fields.attempt ?? 1;
-    const last = spans.at(-1);
-    if (last?.stage === stage && last.attempt === attempt) continue;
-    if (last) last.to = entry.timestamp;
-    spans.push({ stage, from: entry.timestamp, to: null, attempt, seq: entry.seq });
-  }
-  return spans;
-}
-
-const BY_EVENT: Record<string, Stage> = {
-  "job.created": "queued",
-  "job.queued": "queued",
-  "job.resumed": "queued",
-  "job.completed": "completed",
-  "job.failed": "failed",
-  "job.cancelled": "cancelled",
-};
-
-function stageOf(entry: LogEntry, told: Stage | undefined): Stage | undefined {
-  return BY_EVENT[entry.event] ?? (entry.event === "job.adopted" ? undefined : told);
 }

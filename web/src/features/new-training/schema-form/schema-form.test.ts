@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { fieldsOf } from "./fields";
 import { presetDraft } from "./presets";
-import { draftOf, fieldProblem, read } from "./values";
+import { draftOf, fieldProblem, read, taken } from "./values";
 
 const schema = {
   $defs: { Mode: { enum: ["none", "oom"], type: "string", description: "What goes wrong." } },
@@ -104,4 +104,10 @@ it("keeps presets within the trainer's limits", () => {
     lora_rank: "2",
     learning_rate: "6e-5",
   });
+});
+
+it("takes single settings over and leaves what was typed", () => {
+  const typed = { ...draft(), steps: "7" };
+  const next = taken(fields, typed, { flip: true, lora_rank: 4, unknown: 1 });
+  expect(next).toEqual({ ...typed, flip: true, lora_rank: "4" });
 });

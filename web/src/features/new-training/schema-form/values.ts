@@ -11,6 +11,19 @@ export function draftOf(fields: readonly FieldSpec[], config: Record<string, unk
   );
 }
 
+/** The draft with these settings typed in; one that the form does not have is left out. */
+export function taken(
+  fields: readonly FieldSpec[],
+  draft: Draft,
+  settings: Readonly<Record<string, unknown>>,
+): Draft {
+  const changed = fields.filter((field) => field.name in settings);
+  return {
+    ...draft,
+    ...Object.fromEntries(changed.map((field) => [field.name, typed(field, settings[field.name])])),
+  };
+}
+
 function typed(field: FieldSpec, value: unknown): string | boolean | string[] {
   switch (field.kind) {
     case "boolean":
