@@ -314,6 +314,21 @@ def test_the_doctor_finds_none_and_finds_one_that_is_put_there(scene: Scene) -> 
         del scene.plants["file for the doctor"]
 
 
+def test_an_export_to_standard_output_prints_none(scene: Scene) -> None:
+    argv = [sys.executable, "-m", "isengard", "export", "--stdout", "--data-dir", str(scene.api.settings.data_dir)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as exporting:
+        assert exporting.stdout is not None
+        printed = b""
+        for line in exporting.stdout:
+            printed += line
+            if b'"job.completed"' in line:
+                break
+        exporting.terminate()
+        printed += exporting.stdout.read()
+    assert b"PLANTED_TOKEN" in printed
+    scene.assert_none_in(printed, "isengard export")
+
+
 def test_a_command_followed_from_a_terminal_prints_and_leaves_none(scene: Scene, tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(_SCRIPT)
