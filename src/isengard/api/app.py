@@ -57,6 +57,7 @@ def create_app(settings: Settings, *, web: Path = WEB) -> FastAPI:
     app = FastAPI(title="Isengard", openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.state.settings = settings
     app.state.startup_error = None
+    app.state.redactor = Redactor.configured(os.environ, settings.redact_patterns)
     app.state.figures = Figures(partial(_read, app))
     errors.install(app, methods_at)
     mount(app)
@@ -79,7 +80,7 @@ def _read(app: FastAPI) -> readings.Readings:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
-        services = await asyncio.to_thread(_open, app.state.settings, app.state.figures)
+        services = await asyncio.to_thread(_open, app.state.settings, app.state.figures, app.state.redactor)
         app.state.services = services
         await services.board.open()
     except IsengardError as error:
@@ -94,8 +95,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         services.audit.close()
 
 
-def _open(settings: Settings, figures: Figures) -> Services:
-    redactor = Redactor.configured(os.environ, settings.redact_patterns)
+def _open(settings: Settings, figures: Figures, redactor: Redactor) -> Services:
     settings.paths.prepare()
     service_log.configure_for("api", settings, redactor)
     artifacts = open_artifacts(settings) if delivers(settings) else None
@@ -116,9 +116,9 @@ def _open(settings: Settings, figures: Figures) -> Services:
         readers=readers,
         jobs=FreshJobs(readers),
         figures=figures,
-        characters=Characters(store, settings.paths),
+        characters=Characters(store, settings.paths, redactor),
         images=Images(store, settings.paths, limits),
-        intake=Intake(store, settings.paths, limits),
+        intake=Intake(store, settings.paths, limits, redactor),
         artifacts=artifacts,
         lags={name: Lag(settings.paths, name) for name in readings.carriers(settings)},
         readiness=ReadinessChecks(settings, store, artifacts),

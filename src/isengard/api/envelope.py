@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from isengard.api.errors import problem
 from isengard.api.figures import Figures
 from isengard.core import correlation
+from isengard.core.redaction import Redactor
 
 _log = logging.getLogger("isengard.api")
 
@@ -48,7 +49,10 @@ class Envelope:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        asked = (headers.get(correlation.HEADER), headers.get("traceparent"), headers.get("tracestate"))
+        redactor: Redactor = scope["app"].state.redactor
+        name = headers.get(correlation.HEADER)
+        given = name if name is None or redactor.text(name) is name else None  # an id goes into every line and header
+        asked = (given, headers.get("traceparent"), headers.get("tracestate"))
         with correlation.bind(correlation.accept(*asked)) as bound:
             exchange = _Exchange(scope, send, bound.id)
             try:

@@ -10,8 +10,10 @@ from fastapi import FastAPI, Request, WebSocket
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from isengard.core import errors
+from isengard.core.redaction import Redactor
 
 STATUS: dict[type[errors.IsengardError], int] = {
     errors.InvalidInput: 422,
@@ -36,9 +38,26 @@ def status_of(error: errors.IsengardError) -> int:
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+class Problem(JSONResponse):
+    """An error response. What it repeats of the request goes through the redactor of the app that sends it."""
+
+    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__({"detail": detail}, status, dict(headers or {}))
+        self._detail = detail
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        redactor: Redactor = scope["app"].state.redactor
+        masked = redactor.text(self._detail)
+        if masked is not self._detail:
+            self.body = self.render({"detail": masked})
+            self.headers["content-length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Problem:
     """An error response."""
-    return JSONResponse({"detail": detail}, status, dict(headers or {}))
+    return Problem(status, detail, headers)
 
 
 def problem_of(error: errors.IsengardError) -> JSONResponse:

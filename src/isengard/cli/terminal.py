@@ -6,11 +6,14 @@ must not move the cursor, retitle the window or answer a query in somebody's she
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
+
+from isengard.core.redaction import Redactor
 
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
 # Marks that reorder or hide text ("Trojan source") are as good as control characters to somebody who reads a log.
@@ -37,8 +40,13 @@ def say(text: str = "") -> None:
 
 
 def complain(text: str) -> None:
-    """Print one line about an error to stderr."""
-    print(f"isengard: {inert_line(text)}", file=sys.stderr, flush=True)
+    """Print one line about an error to stderr, without a secret that it may repeat."""
+    print(f"isengard: {inert_line(_own_redactor().text(text))}", file=sys.stderr, flush=True)
+
+
+def _own_redactor() -> Redactor:
+    """Without the user's own patterns: what is wrong may be the settings."""
+    return Redactor.configured(os.environ)
 
 
 def print_json(value: Any) -> None:

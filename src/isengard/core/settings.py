@@ -219,4 +219,6 @@ def load(**overrides: Any) -> Settings:
         if not first["loc"]:  # several that do not fit together; the message names them
             raise StartupError(first["msg"].removeprefix("Value error, "), field="settings") from error
         name = str(first["loc"][0])
-        raise StartupError(f"ISENGARD_{name.upper()}: {first['msg']}", field=name) from error
+        raise StartupError(
+            f"ISENGARD_{name.upper()}: {first['msg'].removeprefix('Value error, ')}", field=name
+        ) from error

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from isengard.core.errors import TooLarge
+from isengard.core.redaction import Redactor
 from isengard.datasets import captions, files, names, pictures
 from isengard.datasets.archives import Archive, ArchiveEntry, Budget
 from isengard.datasets.limits import ArchiveRefused, Limits, Refused
@@ -61,12 +62,13 @@ class Batch:
         rejected: The other files.
     """
 
-    def __init__(self, limits: Limits, staging: Path, decoding: threading.BoundedSemaphore) -> None:
+    def __init__(self, limits: Limits, staging: Path, decoding: threading.BoundedSemaphore, redactor: Redactor) -> None:
         self.staged: list[Staged] = []
         self.rejected: list[Rejection] = []
         self._limits = limits
         self._staging = staging
         self._decoding = decoding
+        self._shown = redactor.filename
         self._budget = Budget(limits)
         self._archives = 0
 
@@ -117,7 +119,8 @@ class Batch:
         return sources
 
     def _source(self, raw: str, read: Read) -> list[_Source]:
-        """The file as a source; none, and a rejection, if its name is not acceptable."""
+        """The file as a source, no secret left in its name; none, and a rejection, if the name is not acceptable."""
+        raw = self._shown(raw)
         try:
             name = names.clean_name(raw)
         except Refused as refusal:
@@ -188,7 +191,7 @@ class Batch:
         return read
 
     def _reject(self, raw: str, reason: str) -> None:
-        self.rejected.append(Rejection(names.shown(raw), reason))
+        self.rejected.append(Rejection(names.shown(self._shown(raw)), reason))
 
 
 def _entry_reader(archive: Archive, entry: ArchiveEntry) -> Read:

@@ -9,6 +9,7 @@ from typing import TypedDict, Unpack
 
 from isengard.core.errors import InvalidInput
 from isengard.core.paths import DataDir, check_character_id, new_character_id
+from isengard.core.redaction import Redactor
 from isengard.datasets.folder import UploadFolder
 from isengard.jobs.characters_store import CharacterChanges
 from isengard.jobs.models import Character
@@ -33,21 +34,24 @@ class CharacterPatch(TypedDict, total=False):
 class Characters:
     """The characters of a data folder.
 
-    Names need not be unique (two takes of one subject may share one); the id tells them apart.
+    Names need not be unique (two takes of one subject may share one); the id tells them apart. A secret that somebody
+    types into a text is masked before it is stored.
     """
 
-    def __init__(self, store: Store, data: DataDir) -> None:
+    def __init__(self, store: Store, data: DataDir, redactor: Redactor | None = None) -> None:
         self._store = store
         self._data = data
+        self._redactor = redactor or Redactor()
 
     def create(self, name: str, trigger_word: str, description: str | None = None) -> Character:
         """Make a character without images; raises `InvalidInput` naming the field."""
         now = datetime.now(UTC)
+        mask = self._redactor.text
         character = Character(
             id=new_character_id(),
-            name=check_name(name),
-            trigger_word=check_trigger_word(trigger_word),
-            description=check_description(description),
+            name=mask(check_name(name)),
+            trigger_word=mask(check_trigger_word(trigger_word)),
+            description=mask(check_description(description) or "") or None,
             created_at=now,
             updated_at=now,
         )
@@ -77,11 +81,11 @@ class Characters:
         checked = CharacterChanges()
         name, trigger_word = changes.get("name"), changes.get("trigger_word")
         if name is not None:
-            checked["name"] = check_name(name)
+            checked["name"] = self._redactor.text(check_name(name))
         if trigger_word is not None:
-            checked["trigger_word"] = check_trigger_word(trigger_word)
+            checked["trigger_word"] = self._redactor.text(check_trigger_word(trigger_word))
         if "description" in changes:
-            checked["description"] = check_description(changes["description"])
+            checked["description"] = self._redactor.text(check_description(changes["description"]) or "") or None
         return self._store.update_character(check_character_id(character_id), **checked)
 
     def delete(self, character_id: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from isengard.core.errors import InvalidInput, StorageError
 from isengard.core.paths import DataDir, check_character_id
+from isengard.core.redaction import Redactor
 from isengard.datasets.batch import Batch
 from isengard.datasets.folder import UploadFolder
 from isengard.datasets.limits import Limits
@@ -28,10 +29,11 @@ _DECODING_AT_ONCE = 2
 class Intake:
     """Takes uploads for the characters of a data folder. Make one a process: it bounds how much is decoded at once."""
 
-    def __init__(self, store: Store, data: DataDir, limits: Limits) -> None:
+    def __init__(self, store: Store, data: DataDir, limits: Limits, redactor: Redactor | None = None) -> None:
         self._store = store
         self._data = data
         self._limits = limits
+        self._redactor = redactor or Redactor()
         self._decoding = threading.BoundedSemaphore(_DECODING_AT_ONCE)
 
     def ingest(self, character_id: str, incoming: Sequence[IncomingFile]) -> IntakeResult:
@@ -49,7 +51,7 @@ class Intake:
         folder = UploadFolder(self._data, character_id)
         try:
             with folder.staging() as staging:
-                batch = Batch(self._limits, staging, self._decoding)
+                batch = Batch(self._limits, staging, self._decoding, self._redactor)
                 batch.read(incoming)
                 with folder.locked():
                     placing = Placing(self._store, folder, character_id, self._limits)

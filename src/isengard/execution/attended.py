@@ -18,9 +18,10 @@ from typing import Any
 from isengard.core import correlation as correlations
 from isengard.core.errors import Conflict, Fenced, IsengardError, NotFound, StorageError
 from isengard.core.paths import JobPaths, new_job_id
+from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
 from isengard.datasets.characters import Characters, check_trigger_word
-from isengard.execution import lines, runner_lock, wake
+from isengard.execution import config_secrets, job_secrets, lines, runner_lock, wake
 from isengard.execution.burial import Death, bury
 from isengard.execution.launcher_local import NO_ECHO, Echo, LocalLauncher, Runner
 from isengard.execution.tending import ending
@@ -59,6 +60,7 @@ class Begun:
 
 def file_under(settings: Settings, store: Store, name: str) -> Character:
     """The newest character called `name`, made without images if there is none; raises `InvalidInput`."""
+    name = Redactor.configured(os.environ, settings.redact_patterns).text(name)
     characters = Characters(store, settings.paths)
     found = next((each for each in characters.list() if each.name == name), None)
     return found or characters.create(name, _trigger_word(name))
@@ -75,19 +77,21 @@ def begin(settings: Settings, store: Store, plan: Plan, *, echo: Echo = NO_ECHO)
         StorageError: The disk or database refused; there is no job.
     """
     story = correlations.current() or correlations.from_environment(os.environ)
+    config, hidden = config_secrets.part(settings, plan.config, {})
     job = Job(
         id=plan.job_id or new_job_id(),
         character_id=plan.character.id,
         trainer=plan.trainer,
-        config=dict(plan.config),
+        config=config,
         correlation_id=story.id,
         traceparent=story.traceparent,
         created_at=datetime.now(UTC),
         total_steps=plan.steps,
         requirements={ATTENDED: True},
+        has_secrets=bool(hidden),
     )
     with _lock(settings.paths.job(job.id)) as lock:
-        claimed = _create(settings, store, job, plan.character)
+        claimed = _create(settings, store, job, plan.character, hidden)
         return _launch(settings, claimed, plan.character, lock, echo)
 
 
@@ -146,8 +150,10 @@ def _lock(paths: JobPaths) -> Iterator[int]:
             shutil.rmtree(paths.root, ignore_errors=True)
 
 
-def _create(settings: Settings, store: Store, job: Job, character: Character) -> Job:
+def _create(settings: Settings, store: Store, job: Job, character: Character, secrets: Mapping[str, str]) -> Job:
     def birth(new: Job) -> None:
+        if secrets:
+            job_secrets.write(settings.paths.job_secrets(new.id), secrets)
         lines.created(settings, new, character, {})
 
     claimed, _ = store.create_job(job, before_commit=birth, home=folder_identity(settings.data_dir))

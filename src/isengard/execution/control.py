@@ -19,7 +19,7 @@ from isengard.core.correlation import Correlation
 from isengard.core.errors import CommitUncertain, Conflict, Fenced, IllegalTransition, InvalidInput, StorageError
 from isengard.core.paths import check_character_id, check_job_id, new_job_id
 from isengard.core.settings import Settings
-from isengard.execution import inbox, job_secrets, lines, settling, wake
+from isengard.execution import config_secrets, inbox, job_secrets, lines, settling, wake
 from isengard.execution.artifacts import graves, open_artifacts, recovery
 from isengard.execution.inbox import Command
 from isengard.jobs.models import HELD, Character, Job, JobStatus
@@ -44,7 +44,7 @@ def submit(  # noqa: PLR0913 - one for each thing a request can say, by name onl
 
     Args:
         trainer: Name of an installed trainer; None for the mode's default.
-        config: Its parameters; missing ones take their defaults.
+        config: Its parameters; missing ones take their defaults. Secrets in it are kept with `secrets`.
         secrets: Environment variables for the trainer, masked wherever they show up.
         idempotency_key: A second submission with the same key finds the first job instead of making another.
         priority: Higher goes first.
@@ -61,8 +61,8 @@ def submit(  # noqa: PLR0913 - one for each thing a request can say, by name onl
     """
     name = settings.mode.default_trainer if trainer is None else trainer
     chosen = _trainer(name, settings)
-    validated = registry.validate_config(chosen, config or {})
     given = job_secrets.check(secrets or {})
+    validated, hidden = config_secrets.part(settings, registry.validate_config(chosen, config or {}), given)
     character = _with_images(store, character_id)
     story = correlation or correlations.current() or correlations.accept(None, None)
     job = Job(
@@ -78,9 +78,9 @@ def submit(  # noqa: PLR0913 - one for each thing a request can say, by name onl
         requirements=_requirements(chosen, validated),
         idempotency_key=idempotency_key,
         request_fingerprint=_fingerprint(character.id, name, validated, given),
-        has_secrets=bool(given),
+        has_secrets=bool(given or hidden),
     )
-    return _create(settings, store, job, character, given, story)
+    return _create(settings, store, job, character, given | hidden, story)
 
 
 def _requirements(trainer: Trainer, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -239,7 +239,7 @@ def _create(
         lines.make_folder(paths)
         if secrets:
             job_secrets.write(secrets_file, secrets)
-        lines.created(settings, new, character, secrets, parent_span=story.parent)
+        lines.created(settings, new, character, config_secrets.variables(secrets), parent_span=story.parent)
 
     try:
         created, is_new = store.create_job(job, before_commit=birth)

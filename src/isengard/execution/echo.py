@@ -13,6 +13,8 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
+from isengard.core.redaction import Redactor, StreamRedactor
+
 MAX_WAITING = 8 * 1024 * 1024
 _LAST_WORDS_S = 2.0
 _STREAMS = ("stdout", "stderr")
@@ -35,16 +37,19 @@ class RawLog(Protocol):
 
 
 class Echoing:
-    """A raw log whose bytes go to pipes as well.
+    """A raw log whose bytes go to pipes as well, without their secrets: a terminal is copied into tickets and CI logs.
+
+    A line is shown once it is complete, a frame of a bar with the one after it; nothing else is held back.
 
     Args:
         log: The log.
         pipes: Writing ends, for stdout and for stderr; owned and closed by this object.
+        redactor: Knows the job's secrets.
     """
 
-    def __init__(self, log: RawLog, pipes: Sequence[int]) -> None:
+    def __init__(self, log: RawLog, pipes: Sequence[int], redactor: Redactor) -> None:
         self._log = log
-        self._pipes = {name: _Pipe(pipe) for name, pipe in zip(_STREAMS, pipes, strict=False)}
+        self._pipes = {name: _Pipe(pipe, redactor.stream()) for name, pipe in zip(_STREAMS, pipes, strict=False)}
 
     def show(self, stream: str, data: bytes) -> None:
         """Copy."""
@@ -63,10 +68,11 @@ class Echoing:
 
 
 class _Pipe:
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, redacting: StreamRedactor) -> None:
         os.set_inheritable(descriptor, False)
         os.set_blocking(descriptor, False)
         self._descriptor = descriptor
+        self._redacting = redacting
         self._waiting = bytearray()
         self._left_out = 0
         self._broken = False
@@ -77,6 +83,9 @@ class _Pipe:
         if len(self._waiting) + len(data) > MAX_WAITING:
             self._left_out += len(data)
             return
+        self._put(self._redacting.feed(data))
+
+    def _put(self, data: bytes) -> None:
         if self._left_out:
             self._waiting += b"\n[isengard: %d bytes were not shown; they are in the job's log]\n" % self._left_out
             self._left_out = 0
@@ -87,6 +96,8 @@ class _Pipe:
             asyncio.get_running_loop().add_writer(self._descriptor, self._push_on)
 
     def close(self) -> None:
+        if not self._broken:
+            self._put(self._redacting.flush())
         deadline = time.monotonic() + _LAST_WORDS_S
         while self._waiting and (left := deadline - time.monotonic()) > 0:
             select.select((), (self._descriptor,), (), left)

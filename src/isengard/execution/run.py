@@ -152,7 +152,7 @@ class Run:
             raise TrainingFailed(reason, error_type="LaunchFailed") from error
         log: RawLog = OutputLog(self._paths.output)
         if self._place.echo:
-            log = Echoing(log, self._place.echo)
+            log = Echoing(log, self._place.echo, self._place.redactor)
         readers = [self._reader(name, end, log) for name, end in ends.items()]
         started = self._child = Child(popen, readers, log, self._mark)
         fields = {"pid": popen.pid, "argv": list(launch.argv), "cwd": str(launch.cwd or job.workdir)}

@@ -16,6 +16,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from isengard.core.correlation import Correlation, bind
@@ -24,7 +25,7 @@ from isengard.core.paths import JobPaths
 from isengard.core.redaction import Redactor
 from isengard.core.settings import load
 from isengard.events.models import EventName, Level
-from isengard.execution import attachment, job_secrets, markers, process, runner_lock, spool, wake
+from isengard.execution import attachment, config_secrets, job_secrets, markers, process, runner_lock, spool, wake
 from isengard.execution.burial import last_report, recorder_from
 from isengard.execution.outbox import Outbox
 from isengard.execution.pace import Pace, Schedule
@@ -60,8 +61,9 @@ def main(arguments: Sequence[str]) -> int:
     except (IsengardError, OSError, ValueError) as error:
         return _decline(f"cannot begin: {error}")
     redactor = Redactor.configured(os.environ, settings.redact_patterns).with_known(*secrets.values())
+    spec = replace(spec, job=replace(spec.job, config=config_secrets.whole(spec.job.config, secrets)))
     with bind(Correlation(spec.job.correlation_id, spec.traceparent)):
-        code = _run(Place(settings, spec, paths, redactor, secrets, tuple(chosen.echo_fd)))
+        code = _run(Place(settings, spec, paths, redactor, config_secrets.variables(secrets), tuple(chosen.echo_fd)))
     wake.worker(settings.paths)  # it takes note of the end, and has room for the next job
     if code == 0 and spec.claim is not None:
         from isengard.execution import attended  # noqa: PLC0415 - the database, which a runner needs nowhere else

@@ -99,6 +99,7 @@ def main(arguments: Sequence[str]) -> int:
         trainer_name, job_file = arguments
         trainer = _load(trainer_name)
         run = TrainingRun.from_environment(jobfile.read(Path(job_file), TrainingJob), os.environ)
+        Path(job_file).unlink()  # its configuration may hold a secret; ``job.json`` has the rest of it
     except (ValueError, KeyError, OSError, IsengardError) as error:
         print(f"isengard.trainers.host: cannot start: {error!r}", file=sys.stderr)
         return EXIT_USAGE

@@ -151,7 +151,9 @@ def get_metrics(
 ) -> Metrics:
     """Down-sampled to `max_points` a series; extremes are kept."""
     services.store.get_job(job_id)
-    return metric_views.metrics(services.readers.of(job_id), keys, max_points, from_step, to_step)
+    return metric_views.metrics(
+        services.readers.of(job_id), services.redactor.text(keys), max_points, from_step, to_step
+    )
 
 
 @router.get("/summary", summary="The few facts of a status line", responses=problems(404))

@@ -187,7 +187,8 @@ def _mapped(text: str, name: FoundName, after: re.Match[str]) -> Value | None:
         return None
     annotation = _ANNOTATION.match(text, after.end())
     if annotation and not after["quote"]:
-        return value_at(text, annotation.end())
+        value = value_at(text, annotation.end())
+        return value if value and value.quoted else None  # what has no quotes there is an expression
     start = _skip(_YAML_PROPERTY, text, _skip(_GAP, text, after.end()))
     if text[start : start + 1] in ("\r", "\n"):
         start = _next_line(text, name, after, start)

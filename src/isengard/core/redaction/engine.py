@@ -14,9 +14,6 @@ from isengard.core.redaction.rules import Rule, Segment, Shape
 from isengard.core.redaction.spans import Span, cut, merge
 from isengard.core.redaction.views import CODES, View, decoded, uncoloured, with_real_lines
 
-_SHORTEST = 5
-"""No secret with its prefix or name is shorter."""
-
 ROUNDS = 6
 """Masking may bring a new match about (a boundary appears); after this many rounds the text is taken as it is."""
 
@@ -29,7 +26,8 @@ class Engine:
         known: The known values, if there are any.
 
     Attributes:
-        is_clean_line: `is_clean` for a serialised line.
+        is_clean: Whether one scan shows that no rule can find anything in a text.
+        is_clean_line: The same for a serialised line.
     """
 
     def __init__(self, rules: Sequence[Rule], known: KnownValues | None) -> None:
@@ -38,10 +36,7 @@ class Engine:
         self._always = frozenset(index for index, rule in enumerate(self._rules) if not rule.literals)
         self._prefilter = Prefilter([rule.literals for rule in self._rules], besides=CODES)
         self.is_clean_line: Callable[[bytes], bool] = self._prefilter.misses_bytes if not self._always else _never
-
-    def is_clean(self, text: str) -> bool:
-        """Whether one scan shows that no rule can find anything in `text`."""
-        return not self._always and (len(text) < _SHORTEST or not self._prefilter.hits(text))
+        self.is_clean: Callable[[str], bool] = self._prefilter.misses_text if not self._always else _never
 
     def spans(self, segment: str) -> list[Span]:
         """What to mask in `segment`, in order."""
@@ -87,7 +82,7 @@ class Engine:
         return any(isinstance(self._rules[index], Shape) for index in self._prefilter.rules_for(word))
 
 
-def _never(_line: bytes) -> bool:
+def _never(_text: str | bytes) -> bool:
     """Rules without literals have to look at everything."""
     return False
 

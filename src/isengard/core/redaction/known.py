@@ -15,6 +15,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import chain
+from string import ascii_lowercase, ascii_uppercase
 from urllib.parse import quote, quote_plus, urlsplit
 
 from ahocorasick_rs import AhoCorasick
@@ -29,6 +30,7 @@ SHORTEST = 8
 """Known values shorter than this many characters are left alone."""
 
 _TILE = 8
+_SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
 _TILED = 96
 """Only this many characters of a spelling are cut into tiles: whoever shows a value shows its beginning."""
 
@@ -280,4 +282,4 @@ def _tiles(form: str) -> Iterator[str]:
     """Pieces of a spelling of which one stays whole if it is broken once, or into lines of 16 characters or more."""
     size = _TILE if len(form) >= 2 * _TILE else len(form) // 2
     for start in range(0, min(len(form), _TILED) - size + 1, size):
-        yield form[start : start + size].lower()
+        yield form[start : start + size].translate(_SMALL)

@@ -41,8 +41,20 @@ class NestedValues:
                 masked = self._mapping(plain, depth + 1)
                 return value if masked is plain else masked
             if isinstance(value, list | tuple):
-                return _same_or(value, [self.mask(item, depth + 1) for item in value])
+                return self._sequence(value, depth + 1)
         return self._as_text(value)
+
+    def _sequence(self, items: Sequence[Any], depth: int) -> Any:
+        """A list or tuple: a member after the flag of a secret, and the second of a pair of strings, has a name."""
+        masked = []
+        for index, item in enumerate(items):
+            before = items[index - 1] if index else None
+            is_pair = len(items) == 2 and isinstance(items, tuple)
+            if isinstance(item, str) and isinstance(before, str) and _has_name(before, item, is_pair=is_pair):
+                masked.append(self.named(before, item, depth))
+            else:
+                masked.append(self.mask(item, depth))
+        return _same_or(items, masked)
 
     def _as_text(self, value: Any) -> Any:
         """A number, a path, an exception: itself, unless its text holds a secret."""
@@ -97,6 +109,10 @@ class NestedValues:
     def _container(self, name: str, level: Sensitivity, value: Mapping[Any, Any], depth: int) -> Any:
         items = {key: self._secret(name, level, item, depth + 1) for key, item in value.items()}
         return value if all(items[key] is item for key, item in value.items()) else items
+
+
+def _has_name(before: str, item: str, *, is_pair: bool) -> bool:
+    return (is_pair or before.startswith("--")) and not item.startswith("-")
 
 
 def _same_or(old: Sequence[Any], new: list[Any]) -> Any:

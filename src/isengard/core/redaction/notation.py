@@ -44,7 +44,9 @@ _NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 _LONGEST_NAME = 96
 _LONGEST_STRING = 4_096
 _ENDS = "\u201c\u201d\u2019\u00bb\u300d\u300f"
-_TRAILING = ",;)]}.:!?" + _ENDS
+_PUNCTUATION = ",;.:" + _ENDS
+_BRACKETS = {")": "(", "]": "[", "}": "{"}
+_TRAILING = "!?)]}" + _PUNCTUATION
 _BLOCK_HEADER = re.compile(r"[|>][+-]?\d?[+-]?[ \t]{0,16}(?:#[^\n]{0,200})?\r?\n")
 
 
@@ -116,9 +118,18 @@ def encoded_value_at(text: str, position: int) -> Value | None:
 def _without_trailing(value: str) -> str:
     """`value` without the punctuation of the sentence or structure around it; brackets it opens itself stay closed."""
     stripped = value.rstrip(_TRAILING)
-    if stripped != value and any(bracket in stripped for bracket in "{[("):
-        return value.rstrip(",;.:" + _ENDS)
-    return stripped
+    if stripped == value or not any(bracket in stripped for bracket in "{[("):
+        return stripped
+    end = len(value)
+    while end and (value[end - 1] in _PUNCTUATION or _closes_nothing(value[:end])):
+        end -= 1
+    return value[:end]
+
+
+def _closes_nothing(value: str) -> bool:
+    """Whether `value` ends with a bracket that was opened before it."""
+    opening = _BRACKETS.get(value[-1])
+    return opening is not None and value.count(value[-1]) > value.count(opening)
 
 
 def _closing(text: str, position: int, quote: str) -> int:

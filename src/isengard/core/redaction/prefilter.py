@@ -17,11 +17,12 @@ class Prefilter:
     """Maps the literals that occur in a text to the rules that need to look at it.
 
     Args:
-        literals: The literals of each rule, lower case.
+        literals: The literals of each rule, their ASCII letters lower case.
         besides: Literals of no rule, with which a text is not clean all the same.
 
     Attributes:
         misses_bytes: Whether no literal stands in some bytes, in any letter case. One call deep: every line asks.
+        misses_text: The same of a text.
     """
 
     def __init__(self, literals: Sequence[tuple[str, ...]], besides: Sequence[str] = ()) -> None:
@@ -34,20 +35,27 @@ class Prefilter:
         compact = len(patterns) > _MOST_FOR_DFA
         kind = Implementation.ContiguousNFA if compact else Implementation.DFA
         self._find = BytesAhoCorasick(patterns, implementation=kind).find_matches_as_indexes
-        self.misses_bytes = _search(self._find)
-
-    def hits(self, text: str) -> bool:
-        """Whether any literal stands in `text`, in any letter case."""
-        return bool(self._find(text.lower().encode("utf-8", "surrogatepass")))
+        self.misses_bytes = _search_bytes(self._find)
+        self.misses_text = _search_text(self._find)
 
     def rules_for(self, text: str) -> list[int]:
         """The indices of the rules that have a literal in `text`, ascending."""
-        matches = self._find(text.lower().encode("utf-8", "surrogatepass"), overlapping=True)
+        matches = self._find(text.encode("utf-8", "surrogatepass").lower(), overlapping=True)
         literals = {match[0] for match in matches}
         return sorted({rule for literal in literals for rule in self._owners[literal]})
 
 
-def _search(find: Callable[[bytes], list[object]]) -> Callable[[bytes], bool]:
+def _search_text(find: Callable[[bytes], list[object]]) -> Callable[[str], bool]:
+    def misses(text: str) -> bool:
+        try:
+            return not find(text.encode().lower())
+        except UnicodeEncodeError:  # lone surrogates, rare enough to be told by failing
+            return not find(text.encode("utf-8", "surrogatepass").lower())
+
+    return misses
+
+
+def _search_bytes(find: Callable[[bytes], list[object]]) -> Callable[[bytes], bool]:
     def misses(data: bytes) -> bool:
         return not find(data.lower())
 
