@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from isengard.api.schemas.jobs import CauseView, FailedAlike, FirstError, Summary
 from isengard.core.clock import parse_utc
+=======
+from isengard.api.schemas.jobs import CauseView, FirstError, Summary
+from isengard.core.clock import moment_of
+>>>>>>> 5a51e45 (Show a damaged line of a journal as one instead of failing; write down who is trusted with what)
 from isengard.diagnostics import summary
 
 
@@ -25,7 +30,7 @@ def _first_error(found: summary.Summary) -> FirstError | None:
         return None
     return FirstError(
         seq=entry.seq,
-        timestamp=parse_utc(entry.ts),
+        timestamp=moment_of(entry.ts),
         event=entry.event,
         message=entry.msg,
         error_type=entry.fields.get("error_type"),
