@@ -69,7 +69,7 @@ def log_entry(entry: Entry) -> LogEntry:
     return LogEntry.model_validate(
         {
             "seq": entry.seq,
-            "timestamp": entry.ts,
+            "timestamp": moment_of(entry.ts),
             "level": entry.level if entry.level in _LEVELS else "INFO",  # one that a newer version knows
             "event": entry.event,
             "message": entry.msg,
