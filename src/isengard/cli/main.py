@@ -98,16 +98,15 @@ def main(arguments: Sequence[str]) -> int:
         # The reader (`| head`) has enough. Python would complain again when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        if error.errno not in _DISK:
-            return _unexpected(error)
-        complain(f"the disk refuses: {error.strerror}" + (f" ({error.filename})" if error.filename else ""))
-        return 1
-    except Exception as error:  # a bug of ours: still one line; the stack is for whoever asks for it
+    except Exception as error:
         return _unexpected(error)
 
 
 def _unexpected(error: Exception) -> int:
+    """A disk that takes nothing more, or a bug of ours: one line; the stack of a bug is for whoever asks for it."""
+    if isinstance(error, OSError) and error.errno in _DISK:
+        complain(f"the disk refuses: {error.strerror}" + (f" ({error.filename})" if error.filename else ""))
+        return 1
     if os.environ.get("ISENGARD_LOG_LEVEL", "").upper() == "DEBUG":
         raise error
     complain(f"unexpected {type(error).__name__}: {error} (ISENGARD_LOG_LEVEL=DEBUG shows the stack)")
