@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from isengard.api.schemas.jobs import CauseView, FailedAlike, FirstError, Summary
-from isengard.core.clock import parse_utc
-=======
-from isengard.api.schemas.jobs import CauseView, FirstError, Summary
 from isengard.core.clock import moment_of
->>>>>>> 5a51e45 (Show a damaged line of a journal as one instead of failing; write down who is trusted with what)
 from isengard.diagnostics import summary
 
 
