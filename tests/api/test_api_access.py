@@ -119,6 +119,15 @@ def test_a_session_cannot_be_used_from_another_site(guarded: Guarded) -> None:
         assert browser.get("/api/training", headers={"host": "evil.example"}).status_code == 403
 
 
+def test_a_cookie_that_came_over_tls_never_goes_back_in_the_clear(guarded: Guarded) -> None:
+    """Behind a proxy, which the server sees from a header or from the origin of the page."""
+    host = guarded.server.url.removeprefix("http://")
+    for headers in ({"X-Forwarded-Proto": "https"}, {"Origin": f"https://{host}"}):
+        with guarded.client() as browser:
+            entered = browser.post("/login", data={"token": guarded.viewer}, headers=headers)
+        assert "; secure" in entered.headers["set-cookie"].lower()
+
+
 @pytest.mark.parametrize("target", ["//evil.example", "http://evil.example/", "/\\evil.example", "javascript:1"])
 def test_a_login_leads_nowhere_else(guarded: Guarded, target: str) -> None:
     with guarded.client() as browser:

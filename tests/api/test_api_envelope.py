@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import socket
+import zipfile
 from typing import Any
 
 import httpx
@@ -86,6 +88,28 @@ def test_what_nobody_expected_is_a_500_whose_stack_stays_here(
     assert "IsADirectoryError" in logged[0]["fields"]["error_stack"]
     listed = client.get("/api/training", params={"character_id": job["character_id"]})
     assert [each["id"] for each in listed.json()["jobs"]] == [job["id"]]  # one bad journal hides no job
+
+
+@pytest.mark.parametrize(
+    "damage", [b"no line at all \xff\n", bytes(300) + b"\n", b'{"seq":3,"ts":"then","level":"ERROR"}\n']
+)
+def test_a_damaged_line_in_the_middle_of_a_journal_is_shown_as_one(
+    api: ApiServer, client: httpx.Client, job: dict[str, Any], damage: bytes
+) -> None:
+    path = api.settings.paths.job(job["id"]).journal
+    last = json.loads(path.read_bytes().splitlines()[-1])
+    damaged_at = last["seq"] + 1
+    following = {**last, "seq": damaged_at + 1, "event": "log", "msg": "and on it goes"}
+    with path.open("ab") as file:
+        file.write(damage + json.dumps(following, separators=(",", ":")).encode() + b"\n")
+    address = f"/api/jobs/{job['id']}"
+    for place in ("/summary", "/logs/view", "/logs/view?search=created", "/artifacts", "/metrics", "/trace", "/logs"):
+        answer = client.get(address + place)
+        assert answer.status_code == 200, (place, answer.text)
+    located = client.get(f"{address}/logs/locate", params={"first_error": True}).json()
+    assert (located["seq"], located["timestamp"]) == (damaged_at, "1970-01-01T00:00:00Z")
+    with zipfile.ZipFile(io.BytesIO(client.get(f"{address}/debug-bundle").content)) as bundle:
+        assert bundle.testzip() is None
 
 
 class TestOtherSites:

@@ -229,6 +229,15 @@ def test_an_unwritable_folder_is_one_line_and_exit_code_2(tmp_path: Path) -> Non
     assert f"the data folder {folder} cannot be written" in refused("--port", "0", "--data-dir", folder)
 
 
+def test_a_damaged_list_of_tokens_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    """It is not taken for an empty one, which would open the door or lock everybody out."""
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "access.json").write_text("{")
+    assert "secrets/access.json in the data folder cannot be read" in refused(
+        "--port", "0", "--data-dir", str(tmp_path)
+    )
+
+
 def test_an_address_that_others_can_reach_gets_a_token_told_once(tmp_path: Path) -> None:
     data = tmp_path / "data"
     for said_before in (False, True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import resource
 import socket
 import subprocess
@@ -47,6 +48,9 @@ def test_fault_21_one_idempotency_key_fifty_times_in_parallel_with_a_kill_makes_
 
     with ThreadPoolExecutor(50) as pool:
         asked = [pool.submit(submit, number) for number in range(50)]
+        time.sleep(random.uniform(0, 0.3))  # in the middle of the first of them, or before it
+        running.kill_api()
+        running.start_api()
         assert first_answer.wait(PATIENCE_S)
         running.kill_api()  # with most of them unanswered
         running.start_api()

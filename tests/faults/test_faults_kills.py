@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import time
 
 from faults.site import VICTIMS, Site, a_moment, expected, strike
+from isengard.execution import control
 from isengard.jobs.models import JobStatus
 from standins.workbench import eventually
 
@@ -75,4 +77,33 @@ def test_fault_05_anything_or_everything_killed_at_a_random_moment(running: Site
             assert done.status in wanted
         except AssertionError as error:
             told = f"round {number} of FAULT_SEED={seed}, {victim} killed, {emission.job.id}"
+            raise AssertionError(f"{told}: {error}") from error
+
+
+def test_fault_05_killed_within_moments_of_its_claim_its_start_its_cancel_or_its_end(
+    running: Site, rounds: int
+) -> None:
+    """Where a job passes from one hand to the next; a random one of the victims each, `FAULT_ROUNDS` rounds."""
+    seed = os.environ.get("FAULT_SEED") or secrets.token_hex(4)
+    dice = random.Random(seed)
+    for number in range(max(4, rounds)):
+        edge = ("claim", "start", "cancel", "end")[number % 4]
+        victim = dice.choice(VICTIMS)
+        emission = running.emit(count=100_000 if edge == "cancel" else 30, pause_s=0.002)
+        if edge == "start":
+            running.bench.wait_for_event(emission.job, "job.started")
+        elif edge != "claim":
+            emission.wait_for(10 if edge == "cancel" else 30)
+        if edge == "cancel":
+            control.cancel(running.bench.settings, running.bench.store, emission.job.id)
+        time.sleep(dice.uniform(0, 0.15))  # the moment itself
+        strike(running, emission, victim)
+        try:
+            done, _ = running.conclude(emission)
+            if edge == "cancel":
+                assert done.status is JobStatus.CANCELLED
+            elif victim in ("api", "worker"):
+                assert done.status is JobStatus.COMPLETED
+        except AssertionError as error:
+            told = f"round {number} of FAULT_SEED={seed}, {victim} killed at its {edge}, {emission.job.id}"
             raise AssertionError(f"{told}: {error}") from error

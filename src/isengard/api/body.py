@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import orjson
-from fastapi import Request, Response, params
+from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -106,21 +106,11 @@ class StrictJsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, given a request that parses strictly."""
         handler = super().get_route_handler()
-        takes_json = self.body_field is not None and not isinstance(self.body_field.field_info, params.Form)
 
         async def handle(request: Request) -> Response:
-            if takes_json:
-                _check_type(request.headers)
             return await handler(_JsonRequest(request.scope, request.receive))
 
         return handle
-
-
-def _check_type(headers: Headers) -> None:
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-    if has_body and not kind.endswith("json"):
-        raise InvalidInput(f"the body has the type {kind[:80]!r}; send application/json", field="Content-Type")
 
 
 def parse_json(body: bytes) -> Any:

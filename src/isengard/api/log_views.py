@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from isengard.api.schemas.jobs import LogEntry, LogPage, LogPlace
-from isengard.core.clock import format_utc, parse_utc
+from isengard.core.clock import format_utc, moment_of
 from isengard.core.errors import InvalidInput, NotFound
 from isengard.events.models import Level
 from isengard.journal import Entry, JournalReader
@@ -69,7 +69,7 @@ def log_entry(entry: Entry) -> LogEntry:
     return LogEntry.model_validate(
         {
             "seq": entry.seq,
-            "timestamp": entry.ts,
+            "timestamp": moment_of(entry.ts),
             "level": entry.level if entry.level in _LEVELS else "INFO",  # one that a newer version knows
             "event": entry.event,
             "message": entry.msg,
@@ -97,7 +97,7 @@ def locate(reader: JournalReader, filters: Filters, wanted: Wanted) -> LogPlace:
         raise nothing
     line = found[0]
     return LogPlace(
-        job_id=reader.paths.job_id, seq=line.seq, offset=offset, timestamp=parse_utc(line.ts), event=line.event
+        job_id=reader.paths.job_id, seq=line.seq, offset=offset, timestamp=moment_of(line.ts), event=line.event
     )
 
 

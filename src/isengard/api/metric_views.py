@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isengard.api.schemas.jobs import MetricPoint, Metrics
-from isengard.core.clock import parse_utc
+from isengard.core.clock import moment_of
 from isengard.core.errors import InvalidInput
 from isengard.journal import JournalReader
 from isengard.journal.series import Point, series
@@ -31,7 +31,7 @@ def _point(point: Point) -> MetricPoint:
     return MetricPoint.model_construct(
         step=point.step,
         value=point.value,
-        timestamp=parse_utc(point.ts),
+        timestamp=moment_of(point.ts),
         attempt=point.attempt,
         seq=point.seq,
     )

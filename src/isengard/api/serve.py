@@ -23,7 +23,7 @@ from isengard.api.app import create_app
 from isengard.api.half_open import give_up_silent_clients
 from isengard.api.subscribers import Address
 from isengard.api.wire import bounded_http
-from isengard.core.errors import StartupError
+from isengard.core.errors import IsengardError, StartupError, StorageError
 from isengard.core.settings import Settings
 
 DRAIN_S = 10
@@ -41,12 +41,17 @@ def serve(settings: Settings, listener: socket.socket, *, ready: Callable[[], No
     _take_all_descriptors()
     _spool_uploads_in(settings.paths.run / "spool")
     give_up_silent_clients(listener, settings.stream_stall_s)
-    app = create_app(settings)
+    try:
+        app = create_app(settings)
+    except StorageError as error:
+        raise StartupError(error.detail, field="data_dir") from error
     server = ApiServer(app, settings, ready or _nothing)
     try:
         server.run(sockets=[listener])
     except SystemExit:  # uvicorn's way to say that the lifespan did not begin
-        raise app.state.startup_error or StartupError("the API could not start; its service log says why") from None
+        reason: IsengardError | None = app.state.startup_error
+        told = reason.detail if reason else "the API could not start; its service log says why"
+        raise StartupError(told, field="data_dir") from reason
 
 
 def _spool_uploads_in(folder: Path) -> None:

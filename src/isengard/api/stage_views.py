@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isengard.api.schemas.jobs import PhaseView, Stages, StageView
-from isengard.core.clock import parse_utc
+from isengard.core.clock import moment_of
 from isengard.journal import JournalReader
 from isengard.journal.stages import Part, stages
 
@@ -18,7 +18,7 @@ def _stage(part: Part) -> StageView:
         stage=part.name,
         attempt=part.attempt,
         seq=part.seq,
-        began=parse_utc(part.began),
+        began=moment_of(part.began),
         seconds=part.seconds,
         since=part.since,
         times=part.times,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from isengard.api.schemas.jobs import CauseView, FailedAlike, FirstError, Summary
-from isengard.core.clock import parse_utc
+from isengard.core.clock import moment_of
 from isengard.diagnostics import summary
 
 
@@ -25,7 +25,7 @@ def _first_error(found: summary.Summary) -> FirstError | None:
         return None
     return FirstError(
         seq=entry.seq,
-        timestamp=parse_utc(entry.ts),
+        timestamp=moment_of(entry.ts),
         event=entry.event,
         message=entry.msg,
         error_type=entry.fields.get("error_type"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from isengard.api.schemas.jobs import Trace, TraceEntry
-from isengard.core.clock import parse_utc
+from isengard.core.clock import moment_of
 from isengard.core.paths import DataDir
 from isengard.diagnostics.trace import SERVICES, TraceLine, trace
 from isengard.events.models import EventName
@@ -38,7 +38,7 @@ def _view(correlation_id: str, found: list[TraceLine], limit: int) -> Trace:
 def _entry(line: TraceLine) -> TraceEntry:
     entry = line.entry
     return TraceEntry(
-        timestamp=parse_utc(entry.ts),
+        timestamp=moment_of(entry.ts),
         source=line.source if line.source in SERVICES else "journal",
         service=entry.service,
         level=entry.level,

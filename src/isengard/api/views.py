@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from isengard.api.schemas.characters import CharacterView, ImageView
 from isengard.api.schemas.training import GpuView, JobView
-from isengard.core.clock import parse_utc
+from isengard.core.clock import moment_of
 from isengard.diagnostics.summary import Summary, either, stage_of, status_of, summarise
 from isengard.jobs.models import Character, Image, Job
 from isengard.journal import JobFold
@@ -128,4 +128,4 @@ class FreshJobs:
 
 
 def _moment(text: str | None) -> datetime | None:
-    return parse_utc(text) if text else None
+    return moment_of(text) if text else None

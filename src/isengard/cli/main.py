@@ -6,6 +6,7 @@ wrong; 130 ended by Ctrl-C. A command module holds no try/except around its work
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from isengard import __version__
 from isengard.cli.terminal import complain
 from isengard.core.errors import IsengardError, StartupError
 
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+"""What a disk says when it takes nothing more: no bug of ours."""
 _HOMES = {
     "up": "up",
     "demo": "demo",
@@ -95,11 +98,19 @@ def main(arguments: Sequence[str]) -> int:
         # The reader (`| head`) has enough. Python would complain again when it flushes stdout at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # a bug of ours: still one line; the stack is for whoever asks for it
-        if os.environ.get("ISENGARD_LOG_LEVEL", "").upper() == "DEBUG":
-            raise
-        complain(f"unexpected {type(error).__name__}: {error} (ISENGARD_LOG_LEVEL=DEBUG shows the stack)")
+    except Exception as error:
+        return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> int:
+    """A disk that takes nothing more, or a bug of ours: one line; the stack of a bug is for whoever asks for it."""
+    if isinstance(error, OSError) and error.errno in _DISK:
+        complain(f"the disk refuses: {error.strerror}" + (f" ({error.filename})" if error.filename else ""))
         return 1
+    if os.environ.get("ISENGARD_LOG_LEVEL", "").upper() == "DEBUG":
+        raise error
+    complain(f"unexpected {type(error).__name__}: {error} (ISENGARD_LOG_LEVEL=DEBUG shows the stack)")
+    return 1
 
 
 def _invoke(arguments: Sequence[str]) -> int:

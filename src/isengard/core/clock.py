@@ -15,6 +15,18 @@ def format_utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+UNKNOWN = "1970-01-01T00:00:00.000000Z"
+"""Stands where a line does not say when it was."""
+
+
 def parse_utc(text: str) -> datetime:
     """The inverse of `format_utc`; raises ValueError for other text."""
     return datetime.fromisoformat(text)
+
+
+def moment_of(text: str) -> datetime:
+    """The moment that a line which may be damaged names; `UNKNOWN` where it names none."""
+    try:
+        return parse_utc(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return parse_utc(UNKNOWN)

@@ -203,9 +203,10 @@ class DataDir:
             for folder in (self.root, self.jobs, self.run):
                 folder.mkdir(parents=True, exist_ok=True)
             self.secrets.mkdir(mode=0o700, exist_ok=True)
-            probe = self.run / f".probe-{os.getpid()}"
-            probe.write_bytes(b"")
-            probe.unlink()
+            for folder in (self.run, self.jobs, self.secrets):  # each may be a mount of its own
+                probe = folder / f".probe-{os.getpid()}"
+                probe.write_bytes(b"")
+                probe.unlink()
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = f"{error.strerror or error} ({error.filename or self.root})"
             raise StartupError(f"the data folder {self.root} cannot be written: {reason}", field="data_dir") from error

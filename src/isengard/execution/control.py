@@ -150,7 +150,10 @@ def resume(
     def write(changed: Job) -> None:
         lines.resumed(settings, changed, start, _story(changed, correlation))
 
-    resumed = store.transition(job_id, JobStatus.QUEUED, before_commit=write, **changes)
+    try:  # under the claim that was seen: who asks at the same time may have had it resumed, and started, since
+        resumed = store.transition(job_id, JobStatus.QUEUED, fence=job.fence, before_commit=write, **changes)
+    except Fenced:
+        raise Conflict(f"job {job_id} was resumed by somebody else just now", field="status") from None
     wake.worker(settings.paths)
     return resumed
 

@@ -76,10 +76,12 @@ def mend_journal(settings: Settings, store: Store, job_id: str) -> None:
         if restored is None:
             return
         job = restored
-    if job.status.is_terminal and reader.last_seq() <= job.journal_seq:
+    if job.status.is_terminal and reader.last_seq() == job.journal_seq:
         return
     fold = JobFold.read(reader)
-    if fold.status is not None:
+    if fold.status is None and job.status.is_terminal:
+        _close_journal(settings, job)
+    elif fold.status is not None:
         _agree(settings, store, job, JobStatus(fold.status), fold, reader)
 
 
@@ -106,7 +108,12 @@ def _follow_to_the_end(store: Store, job: Job, told: JobStatus, fold: JobFold, r
 
 
 def _close_journal(settings: Settings, job: Job) -> None:
-    """The journal lost its end, which a power cut can do; its readers must not wait for one."""
+    """The journal lost its end, as by a power cut or a damaged disk; its readers must not wait for one.
+
+    Not the copy of one that another host writes: it ends when it has caught up.
+    """
+    if job.home not in (None, "", folder_identity(settings.data_dir)):
+        return
     log.warning("job %s is %s, but its journal has no end; it is given one", job.id, job.status)
     lines.ended(settings, job)
 

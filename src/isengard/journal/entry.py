@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from isengard.core.clock import UNKNOWN
+
 DAMAGED = "journal.damaged"
 """The event of an entry that stands for a line which cannot be read. Never written to a file."""
 
@@ -45,7 +47,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         try:
             return _decode(line)
         except (msgspec.MsgspecError, RecursionError):
-            return cls(seq, level="ERROR", event=DAMAGED, msg=f"line {seq} is damaged ({len(line)} bytes)")
+            return cls(seq, UNKNOWN, level="ERROR", event=DAMAGED, msg=f"line {seq} is damaged ({len(line)} bytes)")
 
     def to_dict(self) -> dict[str, Any]:
         """The entry with the keys of the line, in their order."""

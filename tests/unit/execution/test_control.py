@@ -16,6 +16,7 @@ from isengard.core.errors import Conflict, InvalidInput, IsengardError, NotFound
 from isengard.core.paths import new_character_id
 from isengard.events import EventName
 from isengard.execution import control, settling
+from isengard.jobs.leases import Holder
 from isengard.jobs.models import Job, JobStatus
 from standins.jobs_and_characters import add_character
 from standins.journals import writer
@@ -170,6 +171,24 @@ def test_secrets_that_cannot_be_removed_keep_the_job_whole_and_say_so(
     assert refused.exists()
     control.delete(bench.settings, bench.store, job.id)
     assert nothing_was_made(bench)
+
+
+def test_a_resume_that_comes_late_does_not_queue_a_job_that_runs_again(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two ask at once: the second one looked before the first one's resume, and acts when the job is claimed."""
+    job, _ = submit(bench)
+    before = control.cancel(bench.settings, bench.store, job.id)
+    control.resume(bench.settings, bench.store, job.id)
+    claimed = bench.store.claim(bench.store.register_worker(Holder.here(bench.settings.data_dir)))
+    assert claimed is not None
+    written = bench.events(job)
+    with monkeypatch.context() as then:
+        then.setattr(bench.store, "get_job", lambda _: before)
+        with pytest.raises(Conflict, match="resumed by somebody else"):
+            control.resume(bench.settings, bench.store, job.id)
+    assert bench.store.get_job(job.id).status is JobStatus.RUNNING
+    assert bench.events(job) == written
 
 
 @pytest.mark.parametrize("use_case", [control.cancel, control.resume, control.delete])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -126,6 +127,24 @@ def test_a_journal_that_lost_its_end_in_a_power_cut_is_given_one(bench: Workbenc
     start_over(bench)
 
     assert bench.events(job) == ["job.created", "job.queued", "job.cancelled"]
+    assert bench.store.get_job(job.id).status is JobStatus.CANCELLED
+
+
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_a_journal_whose_tail_was_lost_after_it_was_folded_is_given_an_end(bench: Workbench, left: int) -> None:
+    job = bench.submit()
+    control.cancel(bench.settings, bench.store, job.id)
+    with bench.store._db.write() as connection:
+        connection.execute(jobs.update().where(jobs.c.id == job.id).values(journal_seq=3))
+    path = bench.paths(job).journal
+    assert path.read_bytes().count(b"\n") == 3
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:left]))
+    for _ in range(2):
+        start_over(bench)
+        lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+        assert [line["seq"] for line in lines] == list(range(1, left + 2))
+        assert [line["event"] for line in lines].count("job.cancelled") == 1
+        assert lines[-1]["event"] == "job.cancelled"
     assert bench.store.get_job(job.id).status is JobStatus.CANCELLED
 
 

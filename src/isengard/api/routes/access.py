@@ -145,5 +145,7 @@ def _set_cookie(
     lifetime_s: int,
     same_site: Literal["strict", "lax"] = "strict",
 ) -> None:
-    secure = request.url.scheme == "https"
+    # Behind a proxy that speaks TLS for us; whoever claims it falsely only loses a cookie of their own.
+    spoken = (request.url.scheme, request.headers.get("x-forwarded-proto", ""), request.headers.get("origin", ""))
+    secure = any(each.partition(":")[0] == "https" for each in spoken)
     response.set_cookie(name, value, max_age=lifetime_s, path="/", httponly=True, samesite=same_site, secure=secure)
