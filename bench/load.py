@@ -40,6 +40,8 @@ import httpx
 import psutil
 from PIL import Image
 
+from isengard.core.errors import IsengardError
+
 IDS = re.compile(rb"^id: (\d+)$", re.MULTILINE)
 PATIENCE_S = 300
 TAIL = 64 * 1024
@@ -165,7 +167,8 @@ def start_jobs(served: Served, options: argparse.Namespace) -> list[str]:
     character = served.client.post("/api/characters", json={"name": "Pip", "trigger_word": "pipbot"}).json()["id"]
     files = {"files": ("pip.png", picture.getvalue())}
     served.client.post(f"/api/characters/{character}/images", files=files).raise_for_status()
-    config = {"steps": 1_000_000, "step_time_s": 1 / options.rate, "sample_every_n_steps": 0}
+    most = int(options.rate * (options.seconds + 4 * PATIENCE_S))  # whatever becomes of us, they end
+    config = {"steps": most, "step_time_s": 1 / options.rate, "sample_every_n_steps": 0}
     config |= {"checkpoint_every_n_steps": 0, "resolution": 64}
     body = {"character_id": character, "trainer": "mock", "config": config}
     jobs = [served.client.post("/api/training", json=body).raise_for_status().json()["id"] for _ in range(options.jobs)]
@@ -270,14 +273,22 @@ def cpu_s(parts: dict[str, list[psutil.Process]]) -> dict[str, float]:
     return {name: sum(sum(each.cpu_times()[:2]) for each in processes) for name, processes in parts.items()}
 
 
-def cancel_jobs(served: Served, jobs: list[str]) -> None:
-    """Cancel past the API, which may still hold this address off for its failed logins, and wait for the journals."""
-    env = {**os.environ, "ISENGARD_DATA_DIR": str(served.folder)}
-    for job in jobs:
-        subprocess.run([sys.executable, "-m", "isengard", "cancel", job], env=env, capture_output=True, check=False)
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline and not all(b'"job.cancelled"' in end_of(served, job) for job in jobs):
-        time.sleep(0.5)
+def cancel_jobs(served: Served) -> None:
+    """Cancel what runs past the API, which may still hold this address off for its failed logins; wait for the ends."""
+    from isengard.core.settings import load
+    from isengard.execution import control
+    from isengard.jobs.models import ACTIVE
+    from isengard.jobs.store import open_store
+
+    settings = load(data_dir=served.folder)
+    with contextlib.closing(open_store(settings)) as store:
+        running = [job.id for job in store.list_jobs(status=ACTIVE, limit=1000).jobs]
+        for job in running:
+            with contextlib.suppress(IsengardError):  # it has ended by itself
+                control.cancel(settings, store, job)
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline and not all(b'"job.cancelled"' in end_of(served, job) for job in running):
+            time.sleep(0.5)
 
 
 def end_of(served: Served, job_id: str) -> bytes:
@@ -290,12 +301,10 @@ def measure(options: argparse.Namespace) -> dict[str, str]:
     """One run; what the table says."""
     with tempfile.TemporaryDirectory() as folder:
         served = Served(Path(folder) / "data", options.jobs, options.viewers)
-        jobs: list[str] = []
         try:
-            jobs = start_jobs(served, options)
-            return _measure(served, jobs, options)
+            return _measure(served, start_jobs(served, options), options)
         finally:
-            cancel_jobs(served, jobs)
+            cancel_jobs(served)
             served.stop()
 
 
@@ -317,7 +326,7 @@ def _measure(served: Served, jobs: list[str], options: argparse.Namespace) -> di
     steps_then = [last_step(served, job) for job in jobs]
     time.sleep(5)
     went_on = sum(last_step(served, job) > step for job, step in zip(jobs, steps_then, strict=True))
-    cancel_jobs(served, jobs)
+    cancel_jobs(served)
     mine.send("over")
     seen: list[tuple[str, int, int, bytes]] = mine.recv()
     viewers.join()
