@@ -103,9 +103,9 @@ SHOTS ?= build/screenshots
 screenshots: setup system web ## Photograph every page, light and dark, desktop and phone, into SHOTS (build/screenshots)
 	$(BIN)/python scripts/make_screenshots.py $(SHOTS)
 
-bench: setup ## Measure, each claim beside its peers (minutes; wants an idle machine)
+bench: setup system web ## Measure, each claim beside its peers (half an hour; wants an idle machine)
 	$(UV) --require-hashes --no-deps -r requirements/bench.txt
-	@for script in bench/*.py; do echo; echo "## $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in bench/*.py; do echo; echo "## $$script"; timeout 1200 $(BIN)/python $$script || exit 1; done
 
 # --- upkeep ---
 

@@ -4,8 +4,9 @@
 
 A writer process appends steps to a real journal at the given rate; a server process follows it and serves them as
 server-sent events; a client process holds the connections, reads everything and checks that every number came once and
-in order. Peers serve the same journal from the same follower: `sse-starlette` with a queue a client, and a bare
-StreamingResponse with a queue a client. Rounds are interleaved; medians.
+in order. Peers serve the same journal: `sse-starlette` and a bare StreamingResponse, each with a queue a client, and a
+loop in C that knows nothing but to write (`peers/`). Rounds are interleaved; medians. Then viewers that never read, and
+what the server's memory comes to, with as many that do for comparison.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import multiprocessing
 import os
 import re
 import resource
+import shutil
 import socket
 import statistics
 import subprocess
@@ -33,6 +35,7 @@ from isengard.core.redaction import Redactor
 from isengard.events.models import EventName
 from isengard.journal import JournalWriter
 
+PEERS = Path(__file__).parent / "peers"
 IDS = re.compile(rb"^id: (\d+)$", re.MULTILINE)
 
 
@@ -174,81 +177,37 @@ class Isengard:
 
 
 class Peer:
-    """This file as a server of another make."""
+    """Another server of the same lines: `peers/sse_queues.py` under one of its two names."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def command(self, data: Path, port: int, descriptor: int) -> list[str]:
-        return [sys.executable, __file__, "--serve", self.name, "--data", str(data), "--fd", str(descriptor)]
+        return [sys.executable, str(PEERS / "sse_queues.py"), self.name, str(data), str(descriptor)]
 
     def path(self, job_id: str) -> str:
         return f"/{job_id}"
 
 
-class QueuePerClient:
-    """How most servers fan out: one follower puts each entry into the queue of every client."""
+class Loop(Peer):
+    """`peers/sse_loop.c`: what the kernel takes and hardly more."""
 
-    def __init__(self, data: DataDir) -> None:
-        self._data = data
-        self._queues: set[asyncio.Queue] = set()
-        self._followers: dict[str, asyncio.Task] = {}
+    def __init__(self, program: Path) -> None:
+        super().__init__("a loop in C")
+        self._program = program
 
-    async def frames(self, job_id: str):  # noqa: ANN201 - an async generator of dictionaries
-        import orjson
+    @classmethod
+    def built(cls, folder: Path) -> list[Peer]:
+        """It, where there is a compiler."""
+        program, compiler = folder / "sse_loop", shutil.which("cc")
+        if compiler is None:
+            return []
+        subprocess.run([compiler, "-O2", "-o", str(program), str(PEERS / "sse_loop.c")], check=True)
+        return [cls(program)]
 
-        paths = self._data.job(job_id)
-        if job_id not in self._followers:
-            self._followers[job_id] = asyncio.create_task(self._follow(paths))
-        queue: asyncio.Queue = asyncio.Queue()
-        self._queues.add(queue)
-        try:
-            yield {"id": "2", "event": "snapshot", "data": "{}"}
-            while True:
-                entry = await queue.get()
-                text = orjson.dumps({"job_id": entry["job_id"], "ts": entry["ts"], **entry["fields"]}).decode()
-                yield {"id": str(entry["seq"]), "event": "progress", "data": text}
-        finally:
-            self._queues.discard(queue)
-
-    async def _follow(self, paths: JobPaths) -> None:
-        import orjson
-
-        from isengard.journal.follow import follow
-        from isengard.journal.reader import JournalReader
-
-        async for lines in follow(paths, after=JournalReader(paths).last_seq()):
-            for line in lines:
-                entry = orjson.loads(line)
-                for queue in self._queues:
-                    queue.put_nowait(entry)
-
-
-def serve_peer(name: str, data: Path, descriptor: int) -> None:
-    """Run a peer on a listening socket."""
-    import uvicorn
-    from sse_starlette import EventSourceResponse
-    from starlette.applications import Starlette
-    from starlette.requests import Request
-    from starlette.responses import Response, StreamingResponse
-    from starlette.routing import Route
-
-    source = QueuePerClient(DataDir(data))
-
-    async def by_sse_starlette(request: Request) -> Response:
-        return EventSourceResponse(source.frames(request.path_params["job"]), sep="\n")
-
-    async def by_streaming_response(request: Request) -> Response:
-        async def frames():  # noqa: ANN202
-            async for each in source.frames(request.path_params["job"]):
-                yield f"id: {each['id']}\nevent: {each['event']}\ndata: {each['data']}\n\n".encode()
-
-        return StreamingResponse(frames(), media_type="text/event-stream")
-
-    route = by_sse_starlette if name == "sse-starlette" else by_streaming_response
-    app = Starlette(routes=[Route("/{job}", route)])
-    listener = socket.socket(fileno=descriptor)
-    uvicorn.Server(uvicorn.Config(app, log_level="error", loop="uvloop", http="httptools")).run(sockets=[listener])
+    def command(self, data: Path, port: int, descriptor: int) -> list[str]:
+        (journal,) = DataDir(data).jobs.glob("*/events.jsonl")
+        return [str(self._program), str(descriptor), str(journal)]
 
 
 class Running:
@@ -263,7 +222,7 @@ class Running:
         self.process = subprocess.Popen(command, pass_fds=[listener.fileno()], env=quiet)
         listener.close()
         self.watch = psutil.Process(self.process.pid)
-        with socket.create_connection(("127.0.0.1", self.port)) as knock:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as knock:
             knock.sendall(b"GET /health HTTP/1.0\r\n\r\n")
             knock.recv(1)
 
@@ -310,38 +269,40 @@ def _measure(running: Running, server: Isengard | Peer, paths: JobPaths, options
     return Outcome(delivered, events * options.clients, broken, cpu / max(1, delivered) * 1e6, cuts[49], cuts[98])
 
 
-def silent_viewer(options: argparse.Namespace) -> str:
-    """What a viewer that never reads costs: memory of the server before and after a flood of events."""
-    silent, events = 10, 60_000
+def silent_viewers(readers: int, silent: int, events: int = 40_000) -> float:
+    """Megabytes by which a flood of 1 KB events makes the server grow, with so many viewers of each kind."""
     with tempfile.TemporaryDirectory() as folder:
         data = DataDir(Path(folder))
         paths = make_job(data)
         running = Running(Isengard(), data)
+        context = multiprocessing.get_context("spawn")
+        ready, (mine, theirs) = context.Event(), context.Pipe()
+        path = Isengard().path(paths.job_id)
+        args = (running.port, path, readers, 3, 2 + events, 120)
+        viewers = context.Process(target=run_viewers, args=(theirs, ready, *args))
+        viewers.start()
         try:
-            sockets = [_silent(running.port, Isengard().path(paths.job_id)) for _ in range(silent)]
-            time.sleep(1)
-            write_steps(paths, 1_000_000, 0.002)
-            time.sleep(1)
+            ready.wait(120)
+            held = [_silent(running.port, path) for _ in range(silent)]
             before = running.watch.memory_info().rss
             with JournalWriter.open(paths, service="runner", redactor=Redactor(), correlation_id="bench") as journal:
                 for number in range(events):
-                    journal.append(EventName.TRAINING_STEP, "x" * 800, {"step": number, "loss": 0.1})
-            time.sleep(3)
+                    journal.append(EventName.TRAINING_STEP, "x" * 800, {"step": number, "loss": 0.1, "at_ns": 0})
+            delivered, broken, _ = mine.recv()
+            assert (delivered, broken) == (events * readers, 0), "a viewer that reads suffered from those that do not"
             grown = running.watch.memory_info().rss - before
-            for each in sockets:
+            for each in held:
                 each.close()
+            return grown / 1e6
         finally:
+            viewers.join(10)
             running.stop()
-    sent = events * 1000 / 1e6
-    return (
-        f"{silent} viewers that never read, {sent:.0f} MB of events for each: "
-        f"the server grew by {grown / 1e6:.1f} MB in all, {grown / silent / 1e6:.2f} MB a viewer."
-    )
 
 
 def _silent(port: int, path: str) -> socket.socket:
     viewer = socket.create_connection(("127.0.0.1", port))
     viewer.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+    viewer.recv(1)  # its stream has begun; from here on it reads no more
     return viewer
 
 
@@ -352,15 +313,21 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", help="one server by name")
-    parser.add_argument("--serve", help=argparse.SUPPRESS)
-    parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        serve_peer(options.serve, options.data, options.fd)
-        return
-    servers: list[Isengard | Peer] = [Isengard(), Peer("sse-starlette"), Peer("queue a client")]
-    servers = [server for server in servers if options.only in (None, server.name)]
+    with tempfile.TemporaryDirectory() as folder:
+        servers: list[Isengard | Peer] = [Isengard(), *Loop.built(Path(folder)), Peer("sse-starlette")]
+        servers.append(Peer("queue a client"))
+        compare([server for server in servers if options.only in (None, server.name)], options)
+    if options.only in (None, "isengard"):
+        grown = {silent: silent_viewers(5, silent) for silent in (0, 100)}
+        print(
+            f"\n40 MB of events to 5 viewers that read made the server grow by {grown[0]:.1f} MB; with 100 beside them "
+            f"that never read by {grown[100]:.1f} MB: {(grown[100] - grown[0]) / 100 * 1e3:.0f} kB a silent viewer."
+        )
+
+
+def compare(servers: list[Isengard | Peer], options: argparse.Namespace) -> None:
+    """All rounds of all servers, as a table."""
     outcomes: dict[str, list[Outcome]] = {server.name: [] for server in servers}
     for _ in range(options.rounds):
         for server in servers:
@@ -378,8 +345,6 @@ def main() -> None:
         p50 = statistics.median(outcome.p50_ms for outcome in rounds)
         p99 = statistics.median(outcome.p99_ms for outcome in rounds)
         print(f"| {name} | {cpu:.1f} | {cpu / first:.1f} | {done:.1%} | {broken} | {p50:.1f} | {p99:.1f} |")
-    if options.only in (None, "isengard"):
-        print(f"\n{silent_viewer(options)}")
 
 
 if __name__ == "__main__":

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import random
 import shutil
 import sqlite3
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -154,11 +156,18 @@ class Scan:
 class Ripgrep:
     """rg over the file; it knows counts and searches, no pages."""
 
-    def __init__(self, journal: Path) -> None:
+    def __init__(self, program: str, journal: Path) -> None:
+        self._program = program
         self._journal = str(journal)
 
+    @staticmethod
+    def program() -> str | None:
+        """Where it is, if anywhere: beside this Python or on the path."""
+        places = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+        return shutil.which("rg", path=places)
+
     def _rg(self, *arguments: str) -> int:
-        done = subprocess.run(["rg", "--count", *arguments, self._journal], capture_output=True, check=False)
+        done = subprocess.run([self._program, "--count", *arguments, self._journal], capture_output=True, check=False)
         return int(done.stdout or 0)
 
     def count(self, level: str) -> int:
@@ -278,8 +287,8 @@ def main() -> None:
             "SQLite": Sqlite(paths.journal, Path(root) / "lines.db"),
             "orjson scan": Scan(paths.journal),
         }
-        if shutil.which("rg"):
-            peers["ripgrep"] = Ripgrep(paths.journal)
+        if (program := Ripgrep.program()) is not None:
+            peers["ripgrep"] = Ripgrep(program, paths.journal)
         compare(paths, peers, lines, options.rounds)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +275,28 @@ def test_one_client_too_many_is_told_when_to_come_back(strict: ApiServer, own_jo
             assert refused.headers["retry-after"] == "5"
             assert "ISENGARD_MAX_STREAMS" in refused.json()["detail"]
         eventually(lambda: _streams_open(client) == 0, "the places being free again")
+
+
+def test_streams_are_refused_before_the_system_has_no_more_files_to_give(tmp_path: Path) -> None:
+    """A server that let them all in could accept nobody any more, and open no journal either."""
+    with api_server(tmp_path / "data", open_files=300) as server, ExitStack() as held, server.client() as client:
+        answers = [held.enter_context(client.stream("GET", "/api/stream")) for _ in range(40)]
+        refused = [answer for answer in answers if answer.status_code == 503]
+        assert 0 < len(refused) < len(answers)
+        assert {answer.status_code for answer in answers} == {200, 503}
+        assert all("retry-after" in answer.headers for answer in refused)
+        assert client.get("/health").status_code == 200
+        assert client.get("/api/training").status_code == 200
+
+
+def test_the_limit_of_open_files_is_raised_as_far_as_the_streams_need_it() -> None:
+    script = (
+        "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (100, 700));"
+        "from isengard.api.descriptors import streams_that_fit as fit;"
+        "print(fit(50), r.getrlimit(r.RLIMIT_NOFILE)[0], fit(5000), r.getrlimit(r.RLIMIT_NOFILE)[0])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["50", "356", "222", "700"]
 
 
 def test_a_client_that_does_not_read_costs_little_and_is_cut_off(strict: ApiServer, own_job: dict[str, Any]) -> None:

@@ -63,13 +63,21 @@ class ApiServer:
 
 
 @contextmanager
-def api_server(data_dir: Path, *, port: int = 0, host: str = "127.0.0.1", **settings: Any) -> Iterator[ApiServer]:
-    """Start the API as `isengard up` does: with a socket that is bound already, so that its port is known."""
+def api_server(
+    data_dir: Path, *, port: int = 0, host: str = "127.0.0.1", open_files: int | None = None, **settings: Any
+) -> Iterator[ApiServer]:
+    """Start the API as `isengard up` does: with a socket that is bound already, so that its port is known.
+
+    Args:
+        open_files: How many files it may open, if not as many as this process.
+    """
     listener = socket.create_server(("127.0.0.1", port))
     port = listener.getsockname()[1]
     variables = {f"ISENGARD_{name.upper()}": str(value) for name, value in settings.items()}
     argv = [sys.executable, "-m", "isengard", "api", "--host", host, "--port", str(port)]
     argv += ["--data-dir", str(data_dir), "--fd", str(listener.fileno())]
+    if open_files is not None:
+        argv = ["sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh", *argv]
     process = subprocess.Popen(argv, pass_fds=[listener.fileno()], env={**os.environ, **variables})
     listener.close()
     server = ApiServer(Settings(data_dir=data_dir, **settings), port, process)

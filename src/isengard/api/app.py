@@ -18,6 +18,7 @@ from isengard.api.auth.audit import AuditTrail
 from isengard.api.auth.keyring import Keyring, OpenDoor
 from isengard.api.board import Board
 from isengard.api.body import BodyLimit
+from isengard.api.descriptors import streams_that_fit
 from isengard.api.envelope import Envelope
 from isengard.api.feed import Feeds
 from isengard.api.figures import Figures
@@ -103,7 +104,9 @@ def _open(settings: Settings, figures: Figures, redactor: Redactor) -> Services:
     limits = Limits.of(settings)
     readers = JournalReaders(settings.paths)
     subscribers = Subscribers(
-        limit=settings.max_streams, heartbeat_s=settings.stream_heartbeat_s, stall_s=settings.stream_stall_s
+        limit=streams_that_fit(settings.max_streams),
+        heartbeat_s=settings.stream_heartbeat_s,
+        stall_s=settings.stream_stall_s,
     )
     return Services(
         settings=settings,

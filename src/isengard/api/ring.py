@@ -13,6 +13,8 @@ from isengard.api.frames import Frame
 CHUNK_BYTES = 64 * 1024
 """About how much is handed to a connection at once; beyond it the connection's own flow control decides."""
 CHUNK_FRAMES = 512
+MAX_FRAMES, MAX_BYTES = 2048, 1024 * 1024
+"""Some seconds even of a busy job. Each watched job has a ring, so fifty of them hold some 50 MB at most."""
 _SHARED_CHUNKS = 32
 
 
@@ -54,7 +56,7 @@ class Ring:
         max_bytes: How many bytes of frames are kept at most.
     """
 
-    def __init__(self, position: int, *, max_frames: int = 4096, max_bytes: int = 2 * 1024 * 1024) -> None:
+    def __init__(self, position: int, *, max_frames: int = MAX_FRAMES, max_bytes: int = MAX_BYTES) -> None:
         self._frames: list[Frame] = []
         self._floor = position
         self._bytes = 0

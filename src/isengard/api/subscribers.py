@@ -135,7 +135,8 @@ class Subscribers:
             raise Overloaded("this server is shutting down", retry_after_s=2)
         if len(self._open) >= self._limit:
             raise Overloaded(
-                f"all {self._limit} streams of this server are in use (ISENGARD_MAX_STREAMS)", retry_after_s=5
+                f"all {self._limit} streams of this server are in use (ISENGARD_MAX_STREAMS, limit of open files)",
+                retry_after_s=5,
             )
         subscriber = Subscriber(scope.get("client"), scope.get("state", {}).get("stands", _always))
         self._open.add(subscriber)

@@ -121,11 +121,11 @@ def _limits(_: Settings) -> Iterator[Check]:
         FEW_WATCHES,
         "sysctl fs.inotify.max_user_watches=65536",
     )
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < FEW_FILES:
-        yield Check("open files", State.WARN, f"only {soft} allowed", f"ulimit -n {max(hard, FEW_FILES)}")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]  # the API raises its own limit up to this one
+    if hard != resource.RLIM_INFINITY and hard < FEW_FILES:
+        yield Check("open files", State.WARN, f"only {hard} allowed", f"ulimit -Hn {FEW_FILES}, as root")
     else:
-        yield Check("open files", State.OK, f"{soft} allowed")
+        yield Check("open files", State.OK, "no limit" if hard == resource.RLIM_INFINITY else f"{hard} allowed")
 
 
 def _limit(path: Path, name: str, least: int, remedy: str) -> Iterator[Check]:

@@ -29,11 +29,40 @@ _FIGURED_OUT = (EventName.TRAINING_STEP, EventName.TRAINING_SAMPLE, EventName.TR
 _MAX_FAULTS = 20
 
 
+class Nudges:
+    """Wakes the followers: something may have come.
+
+    Attributes:
+        command: Whether it may have come into the inbox, which is not looked through for every step.
+    """
+
+    def __init__(self) -> None:
+        self._woken = asyncio.Event()
+        self.command = True
+
+    def of_report(self) -> None:
+        """There may be a report in the spool."""
+        self._woken.set()
+
+    def of_command(self) -> None:
+        """There may be a command in the inbox."""
+        self.command = True
+        self._woken.set()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Sleep until the next nudge, for `timeout_s` at most."""
+        # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with a nudge.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, timeout_s)):
+                await self._woken.wait()
+        self._woken.clear()
+
+
 class Followers:
     """Brings what the trainer says into the journal.
 
     Args:
-        nudged: Set by whoever watches the inbox and the spool.
+        nudges: Given by whoever watches the inbox and the spool.
         obey: Carries out a command.
         spool: Where the trainer's own reports are read.
     """
@@ -42,13 +71,13 @@ class Followers:
         self,
         paths: JobPaths,
         recorder: Recorder,
-        nudged: asyncio.Event,
+        nudges: Nudges,
         obey: Callable[[Message], None],
         spool: SpoolReader,
     ) -> None:
         self._paths = paths
         self._recorder = recorder
-        self._nudged = nudged
+        self._nudges = nudges
         self._obey = obey
         self._spool = spool
         self._observer: Observer | None = None
@@ -59,14 +88,13 @@ class Followers:
         """Follow until cancelled."""
         next_tick = time.monotonic() + TICK_S
         while True:
-            # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with a nudge.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.0, next_tick - time.monotonic())):
-                    await self._nudged.wait()
-            self._nudged.clear()
-            self._obey_inbox()
+            await self._nudges.wait(next_tick - time.monotonic())
+            is_tick = time.monotonic() >= next_tick
+            if self._nudges.command or is_tick:
+                self._nudges.command = False
+                self._obey_inbox()
             self.read_spool()
-            if time.monotonic() >= next_tick:
+            if is_tick:
                 next_tick = time.monotonic() + TICK_S
                 self._tick()
 

@@ -30,7 +30,7 @@ from isengard.execution.child import Child
 from isengard.execution.dataset_stage import PreparationStopped, prepare_dataset
 from isengard.execution.echo import Echoing, RawLog
 from isengard.execution.endings import MemoryKills
-from isengard.execution.followers import TICK_S, Followers
+from isengard.execution.followers import TICK_S, Followers, Nudges
 from isengard.execution.inbox import Command, Message
 from isengard.execution.output_lines import LAST_LINES, OutputLines
 from isengard.execution.output_log import OutputLog
@@ -65,16 +65,16 @@ class Run:
     Args:
         place: Where it happens.
         recorder: Writes its journal lines.
-        nudged: Set whenever the inbox or the spool may hold something new.
+        nudges: Given whenever the inbox or the spool may hold something new.
         spool: Where the trainer's reports are read, from the first that is not in the journal yet.
     """
 
-    def __init__(self, place: Place, recorder: Recorder, nudged: asyncio.Event, spool: SpoolReader) -> None:
+    def __init__(self, place: Place, recorder: Recorder, nudges: Nudges, spool: SpoolReader) -> None:
         self._place = place
         self._spec = place.spec
         self._paths = place.paths
         self._recorder = recorder
-        self._followers = Followers(place.paths, recorder, nudged, self._obey, spool)
+        self._followers = Followers(place.paths, recorder, nudges, self._obey, spool)
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self._child: Child | Attached | None = None
         self._ending: asyncio.Task[None] | None = None

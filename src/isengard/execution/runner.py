@@ -15,7 +15,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from isengard.core.settings import load
 from isengard.events.models import EventName, Level
 from isengard.execution import attachment, config_secrets, job_secrets, markers, process, runner_lock, spool, wake
 from isengard.execution.burial import last_report, recorder_from
+from isengard.execution.followers import Nudges
 from isengard.execution.outbox import Outbox
 from isengard.execution.pace import Pace, Schedule
 from isengard.execution.recorder import Recorder
@@ -108,22 +109,26 @@ def _is_due(place: Place, fold: JobFold) -> bool:
 
 
 async def _live(place: Place, journal: JournalWriter, fold: JobFold) -> None:
-    nudged = asyncio.Event()
+    nudges = Nudges()
     if fold.status == "queued":
         recorder, read_before = _begin(place, journal), 0
     else:
         recorder, read_before = _go_on(place, journal, fold)
-    run = Run(place, recorder, nudged, spool.of_job(place.paths, read_before))
+    run = Run(place, recorder, nudges, spool.of_job(place.paths, read_before))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, run.cancel, f"the runner received {number.name}")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    watching = asyncio.create_task(_watch(place.paths, nudged))
+    watching = [
+        asyncio.create_task(_watch(place.paths.inbox, nudges.of_command)),
+        asyncio.create_task(_watch(place.paths.reports, nudges.of_report)),
+    ]
     try:
         await run.go()
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        for each in watching:
+            each.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
 
 
 def _begin(place: Place, journal: JournalWriter) -> Recorder:
@@ -163,11 +168,11 @@ def _go_on(place: Place, journal: JournalWriter, fold: JobFold) -> tuple[Recorde
     return recorder, last_report(JournalReader(place.paths), fold.last_seq)
 
 
-async def _watch(paths: JobPaths, nudged: asyncio.Event) -> None:
-    """Set `nudged` whenever a command or a report may have come."""
+async def _watch(path: Path, nudge: Callable[[], None]) -> None:
+    """Call `nudge` whenever something may have come there."""
     with contextlib.suppress(StorageError):  # no watch left to give: everything is looked at once a second anyway
-        async for _ in watch(paths.inbox, paths.reports):
-            nudged.set()
+        async for _ in watch(path):
+            nudge()
 
 
 def _decline(reason: str) -> int:

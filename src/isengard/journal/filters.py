@@ -19,6 +19,9 @@ Positions = npt.NDArray[np.int32]
 """Rows in ascending order."""
 
 _KEPT = 32
+_LEVEL_BITS = (1 << KIND_LEVEL_BITS) - 1
+_PIECE = 1 << 17
+"""So many lines are looked at together: what comes of them stays in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +39,18 @@ class Kinds:
     def __bool__(self) -> bool:
         return bool(self.levels or self.events)
 
-    def table(self) -> npt.NDArray[np.bool_]:
-        """For each kind of line whether it can pass; lines with an event or level without a code have to be read."""
-        levels = {LEVELS.get(name, 0) for name in self.levels} or set(range(1 << KIND_LEVEL_BITS))
-        events = {EVENTS.get(name, 0) for name in self.events} or set(range(256 >> KIND_LEVEL_BITS))
-        table = np.zeros(256, np.bool_)
-        table[[level | event << KIND_LEVEL_BITS for level in levels for event in events]] = True
-        return table
+    def among(self, kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_] | None:
+        """Which lines of these kinds can pass, None if all can; lines whose level or event has no code have to be read.
+
+        Comparing whole arrays takes a tenth of looking each kind up in a table.
+        """
+        levels = {LEVELS.get(name, 0) for name in self.levels}
+        events = {EVENTS.get(name, 0) for name in self.events}
+        by_level = _one_of(kinds & np.uint8(_LEVEL_BITS), levels) if levels else None
+        by_event = _one_of(kinds >> np.uint8(KIND_LEVEL_BITS), events) if events else None
+        if by_level is None or by_event is None:
+            return by_event if by_level is None else by_level
+        return by_level & by_event
 
     def is_told_by_kind(self) -> bool:
         """Whether every name has a code, so that a line's kind decides."""
@@ -58,13 +66,13 @@ class _Answer:
 
     def __init__(self, kinds: Kinds) -> None:
         self._kinds = kinds
-        self._table = kinds.table()
         self._positions = Growing(np.int32)
         self._seen = 0
 
     def upto(self, snapshot: Snapshot) -> Positions:
         if self._seen < len(snapshot):
-            fresh = np.flatnonzero(self._table[snapshot.rows.kind[self._seen :]]) + self._seen
+            every = snapshot.rows.kind
+            fresh = np.concatenate([_rows(self._kinds, every, at) for at in range(self._seen, len(every), _PIECE)])
             if not self._kinds.is_told_by_kind():
                 fresh = self._read(snapshot, fresh)
             self._positions.extend(fresh)
@@ -76,6 +84,26 @@ class _Answer:
         """Those whose line says that they pass."""
         entries = ((row, Entry.read(snapshot.line(row), row + 1)) for row in rows.tolist())
         return np.array([row for row, entry in entries if self._kinds.passes(entry)], np.int32)
+
+
+def _rows(kinds: Kinds, every: npt.NDArray[np.uint8], first: int) -> Positions:
+    """The rows that can pass of the piece that begins with row `first`."""
+    piece = every[first : first + _PIECE]
+    passing = kinds.among(piece)
+    if passing is None:
+        return np.arange(first, first + len(piece), dtype=np.int32)
+    rows: Positions = np.flatnonzero(passing).astype(np.int32)
+    rows += np.int32(first)
+    return rows
+
+
+def _one_of(values: npt.NDArray[np.uint8], codes: set[int]) -> npt.NDArray[np.bool_]:
+    """Which values are one of `codes`."""
+    first, *others = codes
+    answer: npt.NDArray[np.bool_] = values == np.uint8(first)
+    for code in others:
+        answer |= values == np.uint8(code)
+    return answer
 
 
 class Filters:

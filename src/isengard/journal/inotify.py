@@ -28,6 +28,7 @@ _MASK = (
     | _MOVE_SELF
     | _ONLYDIR
 )
+_MOVED = _MOVED_FROM | _MOVED_TO | _CREATE | _DELETE
 _LOST = _DELETE_SELF | _MOVE_SELF | _UNMOUNT | _IGNORED
 _HEAD = struct.Struct("iIII")
 _BUFFER = 64 * 1024
@@ -61,19 +62,24 @@ class Inotify:
         """Stop watching; a watch that is gone already is none of our business."""
         self._libc.inotify_rm_watch(self.fd, token)
 
-    def read(self) -> list[tuple[int, str | None, bool]]:
-        """What changed since the last call: token, name in the folder, whether the watch is of no more use."""
+    def read(self) -> list[tuple[int, str | None, bool, bool]]:
+        """What changed since the last call: token, name in the folder, whether that came or went, whether the watch is
+        of no more use.
+        """
         try:
             data = os.read(self.fd, _BUFFER)
         except BlockingIOError:
             return []
-        changes: list[tuple[int, str | None, bool]] = []
+        changes: list[tuple[int, str | None, bool, bool]] = []
         position = 0
         while position < len(data):
             token, mask, _cookie, length = _HEAD.unpack_from(data, position)
             position += _HEAD.size + length
             name = os.fsdecode(data[position - length : position].rstrip(b"\0")) if length else None
-            changes.append((EVERYTHING if mask & _OVERFLOW else token, name, bool(mask & _LOST)))
+            if mask & _OVERFLOW:
+                changes.append((EVERYTHING, None, True, False))
+            else:
+                changes.append((token, name, bool(mask & _MOVED), bool(mask & _LOST)))
         return changes
 
     def close(self) -> None:

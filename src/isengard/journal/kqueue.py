@@ -46,9 +46,9 @@ class Kqueue:
         self._tokens = {key: value for key, value in self._tokens.items() if value != token}
         os.close(token)
 
-    def read(self) -> list[tuple[int, str | None, bool]]:
-        """What changed since the last call: token, no name, whether the watch has to be made anew."""
-        return [(event.ident, None, True) for event in self._queue.control(None, 256, 0)]
+    def read(self) -> list[tuple[int, str | None, bool, bool]]:
+        """What changed since the last call: token, no name, whether it has to be looked for, and watched, anew."""
+        return [(event.ident, None, True, True) for event in self._queue.control(None, 256, 0)]
 
     def close(self) -> None:
         """Close the queue and everything that was watched."""

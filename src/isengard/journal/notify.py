@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import ClassVar, Protocol, Self
 from weakref import WeakKeyDictionary
 
-Change = tuple[int, str | None, bool]
+Change = tuple[int, str | None, bool, bool]
+"""Token (-1: anything), name if known, whether a name has come or gone, whether the watch has to be made anew."""
 
 
 class Backend(Protocol):
@@ -35,7 +36,7 @@ class Backend(Protocol):
         ...
 
     def read(self) -> list[Change]:
-        """What changed: token (-1: anything), name if known, whether the watch has to be made anew."""
+        """What changed."""
         ...
 
     def close(self) -> None:
@@ -62,15 +63,19 @@ class _Aim:
         self._backend = backend
         self._paths = paths
         self._places: set[tuple[Path, str | None]] = set()
+        self._stale = True
         self.names: dict[int, set[str | None]] = {}
-        self.stale = True
+        self.moved = True
 
     def take(self) -> set[int]:
         """Watch what is to be watched now, until nothing moved meanwhile; returns the tokens no longer needed."""
+        if not self.moved:  # a write into a file, as mostly: nothing to look for
+            return set()
         before = set(self.names)
         while True:
             places = {_place(path) for path in self._paths}
-            if places == self._places and not self.stale:
+            if places == self._places and not self._stale:
+                self.moved = False
                 return before - self.names.keys()
             try:
                 self._watch(places)
@@ -82,18 +87,18 @@ class _Aim:
         for folder, name in places:
             for token in self._backend.add(folder, name):
                 names.setdefault(token, set()).add(name)
-        self.names, self._places, self.stale = names, places, False
+        self.names, self._places, self._stale = names, places, False
 
     def concerns(self, change: Change) -> bool:
-        """Whether a change may be one of ours; notes if the watches have to be made anew."""
-        token, name, lost = change
-        if token >= 0 and token not in self.names:
-            return False
-        self.stale = self.stale or lost
-        if token < 0 or lost or name is None:
-            return True
-        wanted = self.names[token]
-        return None in wanted or name in wanted
+        """Whether a change may be one of ours; notes if the watches may have to be elsewhere now, or made anew."""
+        token, name, moved, lost = change
+        if token >= 0:
+            wanted = self.names.get(token, ())
+            if not (wanted and (lost or name is None or None in wanted or name in wanted)):
+                return False
+        self._stale = self._stale or lost
+        self.moved = self.moved or moved or lost
+        return True
 
 
 def _place(path: Path) -> tuple[Path, str | None]:
@@ -182,6 +187,8 @@ class _Hub:
     def aim_again(self, watch: Watch) -> None:
         """Watch where it is needed now, and no longer where nobody needs it."""
         aim = self._aims[watch]
+        if not aim.moved:
+            return
         dropped = aim.take()
         for token in aim.names:
             self._watches_of.setdefault(token, set()).add(watch)
@@ -203,9 +210,8 @@ class _Hub:
                 self._backend.remove(token)
 
     def _read(self) -> None:
-        for change in self._backend.read():
-            concerned = self._aims if change[0] < 0 else self._watches_of.get(change[0], ())
-            for watch in concerned:
+        for change in dict.fromkeys(self._backend.read()):
+            for watch in self._aims if change[0] < 0 else self._watches_of.get(change[0], ()):
                 if self._aims[watch].concerns(change):
                     watch.wake()
 

@@ -126,7 +126,7 @@ class JournalReader:
             if not kinds:
                 return found
             if kinds.is_told_by_kind():
-                return found[kinds.table()[snapshot.rows.kind[found]]]
+                return found[kinds.among(snapshot.rows.kind[found])]
             return np.intersect1d(found, self._filters.positions(snapshot, kinds), assume_unique=True)
 
     def rows(

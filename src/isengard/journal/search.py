@@ -7,8 +7,12 @@ a quote. What surrounds them in every line (number, time, level, service, ids) i
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import OrderedDict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -24,7 +28,10 @@ from isengard.journal.needle import Bytes, Needle, Places
 from isengard.journal.records import EVENTS, LEVELS
 from isengard.journal.scan_line import EVENT_KEY, FIELDS, LEVEL_AT, MSG_KEY
 
-_PIECE = 1 << 20
+_PIECE = 1 << 21
+_SHARE = 16 << 20
+"""So many bytes are worth a thread."""
+_THREADS = max(1, min(4, os.cpu_count() or 1))
 _KEPT = 8
 _MOST_SPELLINGS = 16
 _BACKSLASH = 92
@@ -56,34 +63,51 @@ class _Answer:
     """The lines that contain one text, up to a line."""
 
     def __init__(self, text: str) -> None:
-        self._needles = [Needle(spelling) for spelling in spellings(text)]
+        self._spellings = spellings(text)
         self._positions = Growing(np.int32)
         self._seen = 0
 
     def upto(self, snapshot: Snapshot) -> Positions:
-        room = np.empty(2 * _PIECE, np.uint8)
-        for first, last in _pieces(snapshot, self._seen):
-            start, end = snapshot.start_of(first), snapshot.start_of(last)
-            data = room[: end - start] if end - start <= len(room) else np.empty(end - start, np.uint8)
-            snapshot.read_into(data, start)
-            found = [_rows_with(snapshot, data, needle, first, last) for needle in self._needles]
-            if len(found) == 1:
-                self._positions.extend(found[0])
-            elif found:
-                self._positions.extend(np.unique(np.concatenate(found)))
-            self._seen = last
+        """Looks at what is new, at a long stretch with several threads: numpy lets them run side by side."""
+        if self._seen < len(snapshot) and self._spellings:
+            stretches = list(_cut(snapshot, self._seen, len(snapshot), _SHARE, _THREADS))
+            look = partial(_look_through, snapshot, self._spellings)
+            if len(stretches) == 1:
+                found = [look(stretches[0])]
+            else:
+                with ThreadPoolExecutor(len(stretches), "journal-search") as threads:
+                    found = list(threads.map(look, stretches))
+            for rows in found:
+                self._positions.extend(rows)
+        self._seen = max(self._seen, len(snapshot))
         positions: Positions = self._positions.view()
         return positions[: np.searchsorted(positions, len(snapshot))]
 
 
-def _pieces(snapshot: Snapshot, seen: int) -> Iterator[tuple[int, int]]:
-    """Stretches of rows of about `_PIECE` bytes from row `seen` on."""
-    first = seen
-    while first < len(snapshot):
-        beyond = snapshot.start_of(first) + _PIECE
-        last = max(first + 1, int(np.searchsorted(snapshot.rows.offset, np.uint64(beyond))))
-        yield first, min(last, len(snapshot))
-        first = last
+def _look_through(snapshot: Snapshot, texts: list[bytes], stretch: tuple[int, int]) -> Positions:
+    """The rows of a stretch that have one of the texts where it counts."""
+    needles = [Needle(text) for text in texts]
+    room = np.empty(2 * _PIECE, np.uint8)
+    answer = [np.empty(0, np.int32)]
+    for first, last in _cut(snapshot, *stretch, _PIECE):
+        start, end = snapshot.start_of(first), snapshot.start_of(last)
+        data = room[: end - start] if end - start <= len(room) else np.empty(end - start, np.uint8)
+        snapshot.read_into(data, start)
+        found = [_rows_with(snapshot, data, needle, first, last) for needle in needles]
+        answer.append(found[0] if len(found) == 1 else np.unique(np.concatenate(found)))
+    return np.concatenate(answer)
+
+
+def _cut(snapshot: Snapshot, first: int, last: int, length: int, most: int = sys.maxsize) -> Iterator[tuple[int, int]]:
+    """The rows from `first` up to `last` in pieces of about `length` bytes; longer ones where there would be more than
+    `most`.
+    """
+    length = max(length, (snapshot.start_of(last) - snapshot.start_of(first)) // most + 1)
+    while first < last:
+        beyond = snapshot.start_of(first) + length
+        middle = max(first + 1, int(np.searchsorted(snapshot.rows.offset[:last], np.uint64(beyond))))
+        yield first, middle
+        first = middle
 
 
 def _rows_with(snapshot: Snapshot, data: Bytes, needle: Needle, first: int, last: int) -> Positions:

@@ -147,6 +147,15 @@ def test_a_search_over_many_pieces_finds_each_line_once(paths: JobPaths) -> None
     assert [entry.seq for entry in page.entries] == list(range(7, 701, 7))
 
 
+def test_a_search_that_several_threads_share_finds_each_line_once_in_order(paths: JobPaths) -> None:
+    """Forty megabytes: a stretch for each of two threads, several pieces in each."""
+    filler, rows = "x" * 4000, 10_000
+    wanted = [1, 2, 2500, 4999, 5000, 5001, 7777, rows]
+    put(paths, (line(seq, msg=f"{filler} Needle" if seq in wanted else filler) for seq in range(1, rows + 1)))
+    page = JournalReader(paths).page(search="needle", limit=1000)
+    assert ([entry.seq for entry in page.entries], page.total) == (wanted, len(wanted))
+
+
 def test_a_line_with_its_keys_in_another_order_is_searched_too(paths: JobPaths) -> None:
     odd = orjson.dumps({"fields": {"a": "deep down"}, "seq": 2, "event": "log", "level": "INFO", "msg": "m", "ts": ""})
     put(paths, [line(1), odd, line(3)])
