@@ -54,6 +54,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("fuzzed") / "data"
     with ExitStack() as stack:
         bench = stack.enter_context(workbench(folder, max_running_jobs=2))
+        stack.callback(lambda: bench.jobs.extend(path.name for path in bench.settings.paths.jobs.glob("train-*")))
         bench.start_worker()
         settings = {"sample_every_n_steps": 5, "checkpoint_every_n_steps": 5, "steps": 10}
         jobs = [bench.submit(**settings), bench.submit(**settings, fail_mode="oom", fail_at_step=7)]
