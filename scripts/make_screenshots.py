@@ -1,9 +1,10 @@
 """Photograph every page: light and dark, desktop and phone. `make screenshots` runs it.
 
-    python scripts/make_screenshots.py FOLDER [--sizes desk phone tablet wide] [--only PAGE …]
+    python scripts/make_screenshots.py FOLDER [--sizes desk phone tablet wide] [--only PAGE …] [--readme]
 
 Shown are real trainings of the mock trainer with fixed seeds, on a machine that seems to have two GPUs, served by the
-real server. Times, speeds and ids differ from run to run; nothing else does.
+real server. Times, speeds and ids differ from run to run; nothing else does. With `--readme` those that the README
+shows replace the ones in docs/images, packed with 256 colours.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from playwright.sync_api import Browser, Page, ViewportSize  # noqa: E402 - the stand-ins lie among the tests
+from PIL import Image  # noqa: E402 - the stand-ins lie among the tests
+from playwright.sync_api import Browser, Page, ViewportSize  # noqa: E402
 
 from isengard.datasets import demo  # noqa: E402
 from isengard.jobs.models import Job  # noqa: E402
@@ -34,6 +36,7 @@ SIZES: dict[str, ViewportSize] = {
     "wide": {"width": 2560, "height": 1440},
 }
 _SETTLED_MS = 800
+README = ("samples-desk-light", "jobs-desk-dark", "live-desk-dark", "live-phone-light", "failed-desk-light")
 PROMPTS = ["mizu by a lake at dawn", "mizu on a hill", "a town at night, mizu in front"]
 FULL = {
     "steps": 600,
@@ -157,12 +160,21 @@ def photograph(browser: Browser, scene: Scene, folder: Path, sizes: list[str], o
         page.context.close()
 
 
+def to_readme(folder: Path) -> None:
+    """Pack what the README shows."""
+    for name in README:
+        with Image.open(folder / f"{name}.png") as shot:
+            packed = shot.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        packed.save(ROOT / "docs" / "images" / f"page-{name}.png", optimize=True)
+
+
 def main() -> None:
     """Read the command line, make the scene, photograph."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=["desk", "phone"])
     parser.add_argument("--only", nargs="+", default=[])
+    parser.add_argument("--readme", action="store_true", help="renew docs/images")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -171,6 +183,8 @@ def main() -> None:
         _scene(Path(work)) as scene,
     ):
         photograph(browser, scene, arguments.folder, arguments.sizes, arguments.only)
+    if arguments.readme:
+        to_readme(arguments.folder)
 
 
 if __name__ == "__main__":

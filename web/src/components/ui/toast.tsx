@@ -62,7 +62,7 @@ export function Toaster() {
       role="region"
       aria-label={S.messages}
       aria-live="polite"
-      className="pointer-events-none fixed right-4 bottom-4 left-4 z-60 flex flex-col items-end gap-2 max-md:bottom-20"
+      className="pointer-events-none fixed right-4 bottom-4 left-4 z-60 flex flex-col items-start gap-2 max-md:top-3 max-md:bottom-auto max-md:items-stretch md:left-22"
     >
       {shown.map((toast) => (
         <div

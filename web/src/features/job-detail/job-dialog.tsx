@@ -52,6 +52,10 @@ export function JobDialog() {
         <Radix.Content
           aria-describedby={undefined}
           data-shortcuts="job logs samples page"
+          onEscapeKeyDown={(event) => {
+            // The dialog hears Escape first; some parts of it have a use of their own for it.
+            if ((event.target as Element | null)?.closest("[data-own-escape]")) event.preventDefault();
+          }}
           onOpenAutoFocus={(event) => {
             // The dialog itself takes the focus, so that no button looks chosen and the keys work at once.
             event.preventDefault();

@@ -193,6 +193,7 @@ export function LogList({
       aria-rowcount={total}
       data-version={version}
       data-arrows
+      data-own-escape={selected === null ? undefined : true}
       // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- see above
       tabIndex={0}
       onScroll={onScroll}

@@ -115,6 +115,7 @@ export function LogsTab({ jobId }: { jobId: string }) {
             type="search"
             aria-label={S.logs.search}
             placeholder={S.logs.search}
+            data-own-escape
             value={filter.search}
             onChange={(event) => setFilter({ ...filter, search: event.target.value })}
             onKeyDown={(event) => {
