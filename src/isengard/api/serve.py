@@ -6,8 +6,6 @@ with their position → running requests finish, for `DRAIN_S` at most → board
 
 from __future__ import annotations
 
-import contextlib
-import resource
 import signal
 import socket
 import tempfile
@@ -38,7 +36,6 @@ def serve(settings: Settings, listener: socket.socket, *, ready: Callable[[], No
     Raises:
         StartupError: The data folder or the database cannot be used.
     """
-    _take_all_descriptors()
     _spool_uploads_in(settings.paths.run / "spool")
     give_up_silent_clients(listener, settings.stream_stall_s)
     try:
@@ -61,13 +58,6 @@ def _spool_uploads_in(folder: Path) -> None:
     except OSError as error:
         raise StartupError(f"the folder {folder} cannot be made: {error.strerror}", field="data_dir") from error
     tempfile.tempdir = str(folder)
-
-
-def _take_all_descriptors() -> None:
-    """Use as many open files as this user may have: many systems allow 1,024 at first, less than the streams need."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # macOS calls "unlimited" more than it gives
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _nothing() -> None:
