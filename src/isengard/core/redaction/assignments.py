@@ -49,6 +49,9 @@ _SENTENCE = re.compile(
     r"|before|after|without|into|environment|variable"
 )
 _JSON_NUMBER = re.compile(r"-?\d{1,400}(?:\.\d{1,400})?(?:[eE][-+]?\d{1,4})?")
+_VARIABLE = re.compile(r"[A-Z]{2,32}(?:_[A-Z]{1,32}){1,8}")
+"""The name of an environment variable, as in ``--secret HF_TOKEN``; without digits, so that it is no key."""
+
 _TOKEN_VARIABLE = re.compile(r"(?:[a-z]{1,10}_){0,2}token|api_key")
 _PLACEHOLDERS = frozenset(("KEY", "NAME", "STRING", "STR", "VALUE", "TEXT", "ID", "FILE", "PATH"))
 _STATEMENT = re.compile(
@@ -298,7 +301,8 @@ def _argument(text: str, name: FoundName, after: re.Match[str]) -> Value | None:
     if value is None or value.quoted:
         return value
     word = text[value.start : value.end]
-    return None if _SENTENCE.fullmatch(word) or _is_placeholder(word) else value
+    is_variable = name.level is not Sensitivity.STRONG and _VARIABLE.fullmatch(word)
+    return None if is_variable or _SENTENCE.fullmatch(word) or _is_placeholder(word) else value
 
 
 def _mentioned(text: str, name: FoundName, after: re.Match[str]) -> Value | None:
