@@ -123,7 +123,7 @@ def _row(view: JobView) -> tuple[str, ...]:
         view.id,
         view.status,
         view.trainer,
-        f"{view.current_step}/{view.total_steps}",
+        f"{view.current_step}/{view.total_steps}" if view.total_steps else str(view.current_step or "–"),
         figure(view.current_loss),
         span(view.eta_seconds),
         ago(view.created_at),

@@ -177,5 +177,5 @@ def _read_config(path: Path | None) -> dict[str, Any]:
 def _from_environment(name: str) -> str:
     value = os.environ.get(name)
     if not value:
-        raise InvalidInput(f"--secret {name}: there is no such environment variable", field="secret")
+        raise InvalidInput(f"there is no environment variable {name} (--secret)", field="secret")
     return value
