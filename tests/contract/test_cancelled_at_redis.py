@@ -9,6 +9,7 @@ import pytest
 
 from isengard.events import JournalLine, RedisEventBus
 from isengard.events.heeding import heeding
+from isengard.events.redis_address import connect
 from isengard.execution.cluster.mail import Mail
 from standins.private_redis import RedisServer
 from standins.workbench import PATIENCE_S
@@ -20,8 +21,8 @@ async def test_of_many_tasks_that_are_cancelled_while_they_write_none_goes_on(tm
     """Before Python 3.12 some thirty of so many do, without `heeding`."""
     server = RedisServer(tmp_path)
     server.start()
-    bus = RedisEventBus.from_url(server.url)
-    mail = Mail(bus._client)
+    client = connect(server.url)
+    bus, mail = RedisEventBus(client), Mail(client)
 
     async def write() -> None:
         for seq in range(1, 1_000_000):
