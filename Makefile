@@ -81,7 +81,7 @@ fuzz: setup ## Fuzz each target and the API as each role for FUZZ_SECONDS (60); 
 CLUSTER_ROUNDS ?= 5
 
 cluster-test: setup system ## Several hosts in network namespaces, every fault CLUSTER_ROUNDS times (5); needs root
-	CLUSTER_ROUNDS=$(CLUSTER_ROUNDS) $(BIN)/pytest tests/cluster --durations=10 $(PYTEST_ARGS)
+	CLUSTER_ROUNDS=$(CLUSTER_ROUNDS) $(BIN)/pytest tests/cluster --durations=10 -rP $(PYTEST_ARGS)
 
 lint: setup ## Formatting, lint, types, import order, the page's lint, drift of generated files
 	$(BIN)/ruff check .

@@ -136,8 +136,9 @@ def what_a_training_on_a_host_makes_is_at_the_site_when_its_journal_says_so(site
     resumed = control.resume(site.bench.settings, site.bench.store, job.id)
     started = site.bench.wait_for_event(resumed, "job.started", 2)[-1]
     assert started.fields["step"] > 0, "it starts over instead of going on from its checkpoint"
-    control.cancel(site.bench.settings, site.bench.store, job.id)
+    control.cancel(site.bench.settings, site.bench.store, job.id)  # as it begins
     site.finish(job)
+    site.cleared(job)
 
     short = site.bench.submit(steps=30, sample_every_n_steps=0)
     assert site.finish(short).status is JobStatus.COMPLETED

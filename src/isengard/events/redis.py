@@ -25,6 +25,7 @@ from weakref import WeakSet
 import orjson
 
 from isengard.events.bus import After, BusEvent, BusUnavailable, JournalLine, LineGap, Subscription
+from isengard.events.heeding import heeding
 from isengard.events.redis_address import close, connect
 from isengard.events.redis_listener import Listener
 from isengard.events.redis_wire import KEEP_S, Keys, Scripts, decode
@@ -127,6 +128,6 @@ class RedisEventBus:
         from redis.exceptions import RedisError
 
         try:
-            return await command()
+            return await heeding(command())
         except (RedisError, OSError) as error:
             raise BusUnavailable(f"Redis does not answer: {error}") from error

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import orjson
 
 from isengard.events.bus import BusUnavailable
+from isengard.events.heeding import heeding
 
 T = TypeVar("T")
 
@@ -104,7 +105,7 @@ class Mail:
         from redis.exceptions import RedisError
 
         try:
-            return await command
+            return await heeding(command)
         except (RedisError, OSError) as error:
             raise BusUnavailable(f"Redis does not answer: {error}") from error
 

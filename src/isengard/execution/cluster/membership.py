@@ -52,7 +52,6 @@ async def tending_of(settings: Settings, store: Store, seat: Seat, retry: Retry)
 @contextlib.asynccontextmanager
 async def _site(settings: Settings, store: Store, seat: Seat, retry: Retry) -> AsyncIterator[Tending]:
     from isengard.events.redis_address import connect  # noqa: PLC0415 - of an optional extra
-    from isengard.execution.cluster.ending import ended  # noqa: PLC0415 - only in a cluster
     from isengard.execution.cluster.office import Office  # noqa: PLC0415 - only in a cluster
     from isengard.execution.cluster.site_tending import SiteTending  # noqa: PLC0415 - only in a cluster
 
@@ -73,4 +72,5 @@ async def _site(settings: Settings, store: Store, seat: Seat, retry: Retry) -> A
                 settings, store, seat, launcher, retry, alone=True, room=launcher.room, office=office, observer=observer
             )
     finally:
-        await ended(working, again_s=10)  # it lets go of every copy
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)

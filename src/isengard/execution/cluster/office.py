@@ -19,7 +19,6 @@ from isengard.events.bus import BusUnavailable
 from isengard.events.redis import RedisEventBus
 from isengard.execution import inbox
 from isengard.execution.cluster import parcel, pieces, runs
-from isengard.execution.cluster.ending import ended
 from isengard.execution.cluster.mail import SITE, Letter, Mail
 from isengard.execution.cluster.run_copy import Post, RunCopy
 from isengard.execution.cluster.runs import RemoteRun
@@ -74,7 +73,8 @@ class Office:
         try:
             await self._look_after()
         finally:
-            await ended(listening)
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
             await self.close()
 
     async def close(self) -> None:
@@ -179,8 +179,10 @@ class Office:
     async def _take(self, letter: Letter) -> None:
         content = letter.content
         if letter.kind == "alive":
-            for channel in content["channels"]:
-                self._heard(str(channel))
+            for channel in map(str, content["channels"]):
+                self._heard(channel)
+                if channel not in self._followed and await asyncio.to_thread(self._is_given_up, channel):
+                    await self._mail.send(channel, "release")
         elif letter.kind == "begin":
             await self._begin(letter)
         elif letter.kind == "read":
@@ -226,6 +228,12 @@ class Office:
         if run is not None and run.token == content["token"] and "/" not in name and not name.startswith("."):
             (paths.inbox / name).unlink(missing_ok=True)
             self._ordered.pop((run.job_id, name), None)
+
+    def _is_given_up(self, channel: str) -> bool:
+        """Whether the run of a host that is heard of is not, or no longer, the one that counts."""
+        job_id, _, rest = channel.partition("@")
+        run = runs.read(self._settings.paths.job(job_id))
+        return run is None or run.token != rest.rpartition("-")[2]
 
     def _is_released(self, content: dict[str, Any]) -> bool:
         """Whether the site needs nothing more of a run: it has all of it, or it has given it up."""

@@ -29,7 +29,6 @@ from isengard.events.bus import BusUnavailable
 from isengard.events.redis import RedisEventBus
 from isengard.events.redis_address import close, connect
 from isengard.execution.cluster import pieces, runs
-from isengard.execution.cluster.ending import ended
 from isengard.execution.cluster.mail import SITE, Letter, Mail
 from isengard.execution.cluster.stay import Stay
 from isengard.journal import service_log
@@ -74,7 +73,8 @@ class Outpost:
                     if task.done():
                         task.result()
         finally:
-            await ended(*beside)
+            for task in beside:
+                task.cancel()
             for stay in self._stays.values():
                 await stay.leave()
 

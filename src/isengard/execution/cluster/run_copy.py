@@ -20,7 +20,6 @@ from isengard.core.settings import Settings
 from isengard.events.bus import BusUnavailable, EventBus, Gap, JournalLine, Subscription
 from isengard.events.models import TERMINAL_EVENTS, EventName
 from isengard.execution.artifacts.delivery import STATES
-from isengard.execution.cluster.ending import ended
 from isengard.execution.cluster.mail import Mail
 from isengard.execution.cluster.pieces import Fetcher, GaveUp
 from isengard.execution.cluster.runs import RemoteRun
@@ -83,7 +82,8 @@ class RunCopy:
         self._wanted = False
         if self._subscription is not None:
             await self._subscription.aclose()
-        await ended(self._task)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
 
     async def _keep(self) -> None:
         while self._wanted and not self.is_over:
@@ -109,7 +109,8 @@ class RunCopy:
                     log.warning("%s: lines behind %d are asked for again", self.run.channel, replica.last_seq)
                     await self._post.bus.rewind(self.run.channel, replica.last_seq)
         finally:
-            await ended(confirming)
+            confirming.cancel()
+            await asyncio.gather(confirming, return_exceptions=True)
 
     async def _take_until_gap(self, replica: JournalReplica, lines: Subscription) -> bool:
         """Take lines as they come; true at a gap, false at the end of the run."""

@@ -72,7 +72,8 @@ class SiteTending(Tending):
 
     def _lost(self, held: Held) -> None:
         if held.fold.status != "queued" or held.job.is_attended:
-            super()._lost(held)
+            if not self._is_alive(held):  # it may have begun since that was asked
+                super()._lost(held)
         elif held.job.status is JobStatus.CANCELLING:
             self._end_unbegun(held)
         elif not (self._is_foreign(held.job) and self._has_worker(held.job)):

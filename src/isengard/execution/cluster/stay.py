@@ -20,7 +20,6 @@ from isengard.core.settings import Settings
 from isengard.events.bus import BusUnavailable, EventBus, Gap, JournalLine
 from isengard.execution import inbox, runner_lock
 from isengard.execution.burial import Death, bury
-from isengard.execution.cluster.ending import ended
 from isengard.execution.cluster.mail import SITE, Letter, Mail
 from isengard.execution.cluster.pieces import Shelf
 from isengard.execution.cluster.runs import RemoteRun
@@ -63,7 +62,8 @@ class Stay:
 
     async def leave(self) -> None:
         """Stop looking after it."""
-        await ended(self._shipping)
+        self._shipping.cancel()
+        await asyncio.gather(self._shipping, return_exceptions=True)
 
     def shelf(self) -> Shelf:
         """What the site may fetch."""
