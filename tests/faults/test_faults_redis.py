@@ -94,7 +94,7 @@ async def test_fault_24_whatever_happens_to_redis_the_copy_ends_up_as_the_journa
     server: RedisServer, tmp_path: Path, fault: str
 ) -> None:
     origin, copy_place = job_of(tmp_path / "runner"), job_of(tmp_path / "api")
-    bus, other = RedisEventBus(server.url), RedisEventBus.from_url(server.url)
+    bus, other = RedisEventBus(server.url), RedisEventBus(server.url)
     copy = Copy(other, origin, copy_place)
     keeping = asyncio.create_task(copy.keep())
     with JournalWriter.open(origin, service="runner", redactor=Redactor(), correlation_id="c") as journal:
