@@ -35,14 +35,14 @@ from isengard.events import JournalLine, RedisEventBus
 from isengard.events.models import EventName
 from isengard.events.redis_address import connect
 from isengard.execution.cluster import runs
-from isengard.execution.cluster.mail import Mail
-from isengard.execution.cluster.office import Office
+from isengard.execution.cluster.coordinator import Coordinator
+from isengard.execution.cluster.messages import Mailbox
 from isengard.execution.cluster.run_copy import Post, RunCopy
 from isengard.execution.cluster.shipper import Shipper
-from isengard.execution.cluster.site_tending import SiteTending
+from isengard.execution.cluster.site_supervisor import SiteJobSupervisor
 from isengard.execution.launcher_local import LocalLauncher
 from isengard.execution.retries import ByCause
-from isengard.execution.seat import Seat
+from isengard.execution.worker_lease import WorkerLease
 from isengard.jobs.leases import Holder, LeaseObserver
 from isengard.jobs.models import Character, Job
 from isengard.jobs.store import Store, open_store
@@ -163,7 +163,7 @@ class Bench:
         """
         client = connect(self.url)
         bus = RedisEventBus(client)
-        post = Post(self.settings, bus, Mail(client))
+        post = Post(self.settings, bus, Mailbox(client))
         lines = {job.id: JournalReader(self.host.job(job.id)).lines(limit=self.lines) for job in self.jobs}
         alone = time.process_time()
         for number in range(self.lines):
@@ -192,28 +192,28 @@ class Bench:
         return JournalWriter.open(paths, service="runner", redactor=Redactor(), correlation_id="corr-bench")
 
     async def look(self, rounds: int = 20) -> tuple[float, float]:
-        """One look of the office and one turn of the worker; processor seconds a job."""
+        """One look of the coordinator and one turn of the worker; processor seconds a job."""
         client = connect(self.url)
-        office = Office(self.settings, self.store, client)
-        office_s = [await self._one_round(office) for _ in range(rounds)]
+        coordinator = Coordinator(self.settings, self.store, client)
+        office_s = [await self._one_round(coordinator) for _ in range(rounds)]
         me = self.store.register_worker(Holder.here(self.settings.data_dir))
-        tending = SiteTending(
+        supervisor = SiteJobSupervisor(
             self.settings,
             self.store,
-            Seat(me, None),
+            WorkerLease(me, None),
             LocalLauncher(self.settings),
             ByCause(0),
-            office=office,
+            coordinator=coordinator,
             observer=LeaseObserver(60),
         )
-        tending.turn()
-        turns = [_timed(tending.turn) for _ in range(rounds)]
-        await office.close()
+        supervisor.turn()
+        turns = [_timed(supervisor.turn) for _ in range(rounds)]
+        await coordinator.close()
         return statistics.median(office_s[1:]) / len(self.jobs), statistics.median(turns) / len(self.jobs)
 
-    async def _one_round(self, office: Office) -> float:
+    async def _one_round(self, coordinator: Coordinator) -> float:
         began = time.process_time()
-        await office.round()
+        await coordinator.round()
         return time.process_time() - began
 
     def sync(self, rounds: int = 50) -> float:

@@ -73,7 +73,7 @@ def start_isengard(folder: Path) -> dict[str, float]:
     port = free_port()
     argv = [sys.executable, "-m", "isengard", "up", "--port", str(port), "--data-dir", str(folder)]
     with running(argv, port) as (process, seconds):
-        time.sleep(3)  # idle: the worker has taken its seat, caches are as they stay
+        time.sleep(3)  # idle: the worker has taken its lease, caches are as they stay
         supervisor = psutil.Process(process.pid)
         weights = {child.cmdline()[4]: memory_mb(child) for child in supervisor.children()}
         return {

@@ -126,8 +126,8 @@ class Demo:
 
         wait_until(busy, "a checkpoint on the second node", _LONG_S)
         self.processes.kill("node2")
-        outpost = self.folder / "node2" / "run" / "outpost.lock"
-        _kill_process(int(outpost.read_text()))
+        agent = self.folder / "node2" / "run" / "agent.lock"
+        _kill_process(int(agent.read_text()))
         say("the second node was killed (-9), with all that ran on it")
 
     def see_to_the_end(self, jobs: list[str]) -> None:
@@ -229,19 +229,19 @@ def _is_up(url: str) -> bool:
 
 
 def _end_outpost(folder: Path) -> None:
-    lock = folder / "run" / "outpost.lock"
+    lock = folder / "run" / "agent.lock"
     if lock.exists() and lock.read_text().strip().isdigit():
         _kill_process(int(lock.read_text()))
 
 
 def _kill_process(pid: int) -> None:
-    """End an outpost by its id, if it is still one."""
+    """End an agent by its id, if it is still one."""
     import os
     import signal
     from contextlib import suppress
 
     with suppress(OSError):
-        if b"cluster.outpost" in Path(f"/proc/{pid}/cmdline").read_bytes():
+        if b"cluster.host_agent" in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, signal.SIGKILL)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from isengard.events.models import EventName
 from isengard.execution.artifacts import ArtifactStore, open_artifacts
-from isengard.execution.artifacts.delivery import CARRIER, Delivery
+from isengard.execution.artifacts.job_upload import CARRIER, JobUpload
 from isengard.execution.artifacts.store import job_key
 from isengard.journal.tour import Tour
 from standins.api_server import ApiServer, api_server, make_character, png
@@ -68,7 +68,7 @@ def job(far: ApiServer, client: httpx.Client, store: ArtifactStore) -> str:
         journal.append(EventName.TRAINING_CHECKPOINT, "", {"checkpoint_path": "step_50.safetensors", "step": 50})
         journal.append(EventName.JOB_COMPLETED, "", {"output_path": str(lora), "status": "completed"})
     (visit,) = [each for each in Tour(data, CARRIER).visits() if each.job_id == made["id"]]
-    while Delivery(data, store).carry(visit):
+    while JobUpload(data, store).carry(visit):
         pass
     for path in (paths.samples / "step_0.png", paths.checkpoints / "step_50.safetensors", lora):
         path.unlink()

@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from browser.look import every_line, expect_link, points_in_chart, step_shown, wait_for_step
-from isengard.execution import keeping
+from isengard.execution import kept_checkpoints
 from isengard.jobs.models import Job
 from standins.site import Site, Watch
 from standins.workbench import eventually
@@ -79,7 +79,7 @@ def test_samples_and_checkpoints_come_when_asked_for(place: Site, page: Page) ->
     expect(saved).to_have_count(1)
     saved.get_by_role("checkbox").click()
     expect(saved.get_by_role("checkbox")).to_be_checked()
-    eventually(lambda: keeping.kept(place.bench.paths(job)), "the checkpoint being kept")
+    eventually(lambda: kept_checkpoints.kept(place.bench.paths(job)), "the checkpoint being kept")
 
     # Cancelled with what was kept, and resumed from there.
     page.get_by_role("button", name="Cancel").click()

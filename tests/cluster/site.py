@@ -178,7 +178,7 @@ class Cluster:
             _kill(pid)
 
     def kill_outpost(self, name: str) -> None:
-        pid = _pid_in(self.data(name).run / "outpost.lock")
+        pid = _pid_in(self.data(name).run / "agent.lock")
         if pid is not None:
             _kill(pid)
 

@@ -10,7 +10,7 @@ import pytest
 from isengard.events import JournalLine, RedisEventBus
 from isengard.events.heeding import heeding
 from isengard.events.redis_address import connect
-from isengard.execution.cluster.mail import Mail
+from isengard.execution.cluster.messages import Mailbox
 from standins.private_redis import RedisServer
 from standins.workbench import PATIENCE_S
 
@@ -22,7 +22,7 @@ async def test_of_many_tasks_that_are_cancelled_while_they_write_none_goes_on(tm
     server = RedisServer(tmp_path)
     server.start()
     client = connect(server.url)
-    bus, mail = RedisEventBus(client), Mail(client)
+    bus, mail = RedisEventBus(client), Mailbox(client)
 
     async def write() -> None:
         for seq in range(1, 1_000_000):

@@ -11,8 +11,8 @@ import pytest
 
 from isengard.core.errors import Conflict
 from isengard.events.redis_address import close, connect
-from isengard.execution.cluster import parcel, runs
-from isengard.execution.cluster.mail import SITE, Mail
+from isengard.execution.cluster import job_package, runs
+from isengard.execution.cluster.messages import SITE, Mailbox
 from standins.jobs_and_characters import a_holder
 from standins.private_redis import RedisServer
 from standins.workbench import PATIENCE_S, workbench
@@ -29,14 +29,14 @@ async def client(tmp_path: Path) -> AsyncIterator[Any]:
 
 
 async def test_a_question_that_nobody_took_is_taken_back(client: Any) -> None:
-    mail = Mail(client)
+    mail = Mailbox(client)
     for _ in range(3):
         assert await mail.ask(SITE, "read", timeout_s=0.1) is None
     assert await mail.receive([SITE], 0.1) is None
 
 
 async def test_a_question_that_was_taken_is_waited_for_beyond_its_time(client: Any) -> None:
-    mail = Mail(client)
+    mail = Mailbox(client)
     asking = asyncio.create_task(mail.ask(SITE, "read", timeout_s=2))
     letter = await mail.receive([SITE], PATIENCE_S)
     assert letter is not None
@@ -55,7 +55,7 @@ def test_a_host_that_asks_again_for_a_job_gets_the_same_run_and_another_host_its
         assert bench.store.claim(bench.store.register_worker(a_holder(tmp_path / "host"))) is not None
 
         def pack(host: str, asked: str) -> str:
-            return parcel.pack(bench.settings, bench.store, job.id, 1, host, asked).run.token
+            return job_package.pack(bench.settings, bench.store, job.id, 1, host, asked).run.token
 
         first = pack("gpu1", "question-1")
         assert pack("gpu1", "question-1") == first
@@ -65,4 +65,4 @@ def test_a_host_that_asks_again_for_a_job_gets_the_same_run_and_another_host_its
         assert counts is not None
         assert (counts.token, counts.host) == (later, "gpu2")
         with pytest.raises(Conflict, match="attempt 2 is not wanted"):
-            parcel.pack(bench.settings, bench.store, job.id, 2, "gpu1", "question-3")
+            job_package.pack(bench.settings, bench.store, job.id, 2, "gpu1", "question-3")

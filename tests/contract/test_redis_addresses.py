@@ -17,7 +17,7 @@ from isengard.core.errors import StartupError
 from isengard.events import JournalLine, RedisEventBus
 from isengard.events.bus import BusUnavailable, LineGap
 from isengard.events.redis_address import connect
-from isengard.execution.cluster.mail import SITE, Mail
+from isengard.execution.cluster.messages import SITE, Mailbox
 
 PATIENCE_S = 120.0
 JOB = "train-address@1-0"
@@ -82,9 +82,9 @@ def cli(port: int, *command: str) -> str:
 
 
 async def check_everything_used(url: str) -> None:
-    """All that site and hosts do with Redis: publish, ask where to go on, subscribe, rewind, forget, letters."""
+    """All that site and hosts do with Redis: publish, ask where to go on, subscribe, rewind, forget, messages."""
     client = connect(url)
-    bus, mail = RedisEventBus(client), Mail(client)
+    bus, mailbox = RedisEventBus(client), Mailbox(client)
     try:
         async with asyncio.timeout(PATIENCE_S):
             await bus.publish(JournalLine(JOB, 1, b"one"), JournalLine(JOB, 2, b"two"))
@@ -97,10 +97,10 @@ async def check_everything_used(url: str) -> None:
                 await bus.publish(JournalLine(JOB, 9, b"nine"))
             assert gap.value.newest == 7
             await bus.forget(JOB, 7)
-            asking = asyncio.create_task(mail.ask(SITE, "read", name="x"))
-            letter = await mail.receive([SITE, JOB], 5)
-            assert letter is not None
-            await mail.answer(letter, {"size": 3}, b"a\nb")
+            asking = asyncio.create_task(mailbox.ask(SITE, "read", name="x"))
+            message = await mailbox.receive([SITE, JOB], 5)
+            assert message is not None
+            await mailbox.answer(message, {"size": 3}, b"a\nb")
             answer = await asking
             assert answer is not None
             assert (answer.content, answer.payload) == ({"size": 3}, b"a\nb")

@@ -15,9 +15,9 @@ from pydantic import SecretStr
 from isengard.core.redaction import Redactor
 from isengard.execution import control
 from isengard.execution.artifacts import ArtifactStore, open_artifacts, recovery
-from isengard.execution.artifacts.courier import Courier
 from isengard.execution.artifacts.multipart import PART
 from isengard.execution.artifacts.store import job_key, lora_key
+from isengard.execution.artifacts.uploader import Uploader
 from isengard.jobs.models import Job, JobStatus
 from isengard.journal import JournalWriter
 from standins.private_s3 import S3Server, private_s3
@@ -62,13 +62,13 @@ def left(bench: Workbench, job: Job) -> dict[str, int]:
     return {path.relative_to(data.root).as_posix(): path.stat().st_size for path in files}
 
 
-def courier(bench: Workbench) -> subprocess.Popen[bytes]:
+def uploader(bench: Workbench) -> subprocess.Popen[bytes]:
     """What delivers, in a process that can be killed by itself."""
     program = """if True:
         import asyncio, pathlib, sys
         from isengard.core.settings import load
-        from isengard.execution.artifacts.courier import Courier
-        asyncio.run(Courier(load(data_dir=pathlib.Path(sys.argv[1]))).run())
+        from isengard.execution.artifacts.uploader import Uploader
+        asyncio.run(Uploader(load(data_dir=pathlib.Path(sys.argv[1]))).run())
     """
     return subprocess.Popen([sys.executable, "-c", program, str(bench.settings.data_dir)])
 
@@ -110,9 +110,11 @@ async def test_a_deletion_during_an_outage_is_finished_after_it(bench: Workbench
     control.delete(unreachable, bench.store, job.id)
     assert kept(store, job_key(job.id)) != {}
     assert not bench.paths(job).root.exists()
-    delivering = asyncio.create_task(Courier(bench.settings).run())
-    graves = bench.settings.paths.jobs
-    await asyncio.to_thread(eventually, lambda: not list(graves.glob(".deleted-*")), "the job's grave being closed")
+    delivering = asyncio.create_task(Uploader(bench.settings).run())
+    tombstones = bench.settings.paths.jobs
+    await asyncio.to_thread(
+        eventually, lambda: not list(tombstones.glob(".deleted-*")), "the job's tombstone being closed"
+    )
     assert kept(store, job_key(job.id)) == {}
     delivering.cancel()
     await asyncio.gather(delivering, return_exceptions=True)
@@ -135,7 +137,7 @@ def told(bench: Workbench, content: bytes) -> Job:
 def cut_in_mid_upload(bench: Workbench, s3: S3Server, key: str, after: int) -> None:
     """kill -9 of who delivers, as soon as the server has taken so many more parts."""
     before = len(s3.parts_taken(key))
-    carrier = courier(bench)
+    carrier = uploader(bench)
     eventually(lambda: len(s3.parts_taken(key)) >= before + after, f"{after} parts being taken")
     s3.pause()
     carrier.kill()
@@ -159,7 +161,7 @@ def test_an_upload_cut_by_kills_shows_nothing_and_goes_on_with_the_parts_that_ar
     before = s3.parts_taken(key)
     assert len(before) < 21, "the upload was over before it was cut"
 
-    carrier = courier(bench)
+    carrier = uploader(bench)
     eventually(lambda: store.find(key), "the checkpoint being stored")
     eventually(lambda: not paths.upload("artifacts").exists(), "the notes being removed")
     carrier.kill()

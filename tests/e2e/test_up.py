@@ -88,7 +88,7 @@ def up(bench: Workbench, *arguments: str) -> Iterator[Up]:
         yield started
     finally:
         if started.process.poll() is None:
-            started.process.kill()  # the lifeline ends its children
+            started.process.kill()  # the parent pipe ends its children
             started.process.wait()
 
 
@@ -161,7 +161,7 @@ def test_a_second_one_on_the_same_folder_is_refused(bench: Workbench) -> None:
     with up(bench) as first:
         first.wait_until_it_answers()
         first.child("worker")
-        eventually(bench.store.workers, "the worker's seat being taken")
+        eventually(bench.store.workers, "the worker's lease being taken")
         with up(bench) as second:
             assert second.process.wait(60) == 2
             assert "Traceback" not in second.said()

@@ -24,9 +24,9 @@ from isengard.core.paths import DataDir
 from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
 from isengard.events.models import EventName
-from isengard.execution import mend, seat
+from isengard.execution import reconcile, worker_lease
+from isengard.execution.job_supervisor import JobSupervisor
 from isengard.execution.launcher_local import LocalLauncher
-from isengard.execution.tending import Tending
 from isengard.jobs.models import JobStatus
 from isengard.jobs.store import Store, open_store
 from isengard.journal import JournalReader, JournalWriter
@@ -205,9 +205,11 @@ def _mended(folder: Path, confirmed: dict[str, str]) -> set[str]:
 
 
 def _mend(settings: Settings, store: Store) -> None:
-    taken = seat.take(settings, store)
+    taken = worker_lease.take(settings, store)
     assert taken is not None
-    mend.mend(settings, store, Tending(settings, store, taken, LocalLauncher(settings), lambda job, fold: None))
+    reconcile.reconcile(
+        settings, store, JobSupervisor(settings, store, taken, LocalLauncher(settings), lambda job, fold: None)
+    )
 
 
 @pytest.fixture

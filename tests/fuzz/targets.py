@@ -17,7 +17,7 @@ from isengard.datasets import names, pictures
 from isengard.datasets.archives import Archive, Budget
 from isengard.datasets.limits import Limits, Refused
 from isengard.execution.folding import LineFolder
-from isengard.journal.repair import mend
+from isengard.journal.repair import repair
 from isengard.trainers import bar, stages
 from isengard.trainers.tracebacks import TracebackCollector
 
@@ -86,13 +86,13 @@ def repair_journal(data: bytes) -> None:
 def _repair(paths: JobPaths, data: bytes) -> None:
     paths.journal.write_bytes(data)
     with paths.journal.open("r+b") as file:
-        end = mend(paths, file.fileno())
+        end = repair(paths, file.fileno())
         kept = paths.journal.read_bytes()
         assert data.startswith(kept)
         assert len(kept) == end.size
         assert kept == b"" or kept.endswith(b"\n")
         assert end.torn == len(data) - len(kept)
-        again = mend(paths, file.fileno())
+        again = repair(paths, file.fileno())
         assert (again.size, again.seq, again.torn) == (end.size, end.seq, 0)
 
 

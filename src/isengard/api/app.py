@@ -16,14 +16,14 @@ from isengard.api import errors, openapi, page, readings
 from isengard.api.access import AccessGuard
 from isengard.api.auth.audit import AuditTrail
 from isengard.api.auth.keyring import Keyring, OpenDoor
-from isengard.api.board import Board
 from isengard.api.body import BodyLimit
 from isengard.api.descriptors import streams_that_fit
-from isengard.api.envelope import Envelope
 from isengard.api.feed import Feeds
-from isengard.api.figures import Figures
+from isengard.api.live_jobs import LiveJobs
+from isengard.api.middleware import RequestMiddleware
 from isengard.api.parameters import EmptyParameters
 from isengard.api.readiness import ReadinessChecks
+from isengard.api.request_metrics import Figures
 from isengard.api.router import methods_at, mount
 from isengard.api.same_origin import OwnHosts
 from isengard.api.services import Services
@@ -70,7 +70,7 @@ def create_app(settings: Settings, *, web: Path = WEB) -> FastAPI:
         BodyLimit, body_mb=settings.max_body_mb, upload_mb=settings.max_upload_mb, timeout_s=settings.body_timeout_s
     )
     app.add_middleware(AccessGuard, hosts=OwnHosts.of(settings))
-    app.add_middleware(Envelope, figures=app.state.figures)
+    app.add_middleware(RequestMiddleware, figures=app.state.figures)
     return app
 
 
@@ -83,7 +83,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         services = await asyncio.to_thread(_open, app.state.settings, app.state.figures, app.state.redactor)
         app.state.services = services
-        await services.board.open()
+        await services.live_jobs.open()
     except IsengardError as error:
         app.state.startup_error = error
         raise
@@ -91,7 +91,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         services.subscribers.close()
-        await services.board.close()
+        await services.live_jobs.close()
         await asyncio.to_thread(services.store.close)
         services.audit.close()
 
@@ -115,7 +115,7 @@ def _open(settings: Settings, figures: Figures, redactor: Redactor) -> Services:
         redactor=redactor,
         subscribers=subscribers,
         feeds=Feeds(readers, subscribers),
-        board=Board(settings.paths, store, readers, subscribers),
+        live_jobs=LiveJobs(settings.paths, store, readers, subscribers),
         readers=readers,
         jobs=FreshJobs(readers),
         figures=figures,

@@ -20,7 +20,7 @@ from isengard.api.schemas.jobs import Artifact
 from isengard.core.errors import NotFound, Unreachable
 from isengard.core.paths import DataDir, JobPaths
 from isengard.events.models import EventName
-from isengard.execution import keeping
+from isengard.execution import kept_checkpoints
 from isengard.execution.artifacts import ArtifactStore, Stored
 from isengard.execution.artifacts.store import job_key, lora_key
 from isengard.jobs.models import Job
@@ -68,7 +68,7 @@ class Artifacts:
         try:
             return within(self.paths.checkpoints, filename)
         except NotFound:
-            return within(keeping.folder(self.paths), filename)
+            return within(kept_checkpoints.folder(self.paths), filename)
 
     def model(self) -> Content:
         """The finished LoRA; raises `NotFound` while there is none, `Unreachable`.
@@ -114,7 +114,7 @@ class Artifacts:
             yield self._artifact("sample", f"samples/{quote(content.name)}", content, entry)
 
     def _checkpoints(self) -> Iterator[Artifact]:
-        kept = keeping.kept(self.paths)
+        kept = kept_checkpoints.kept(self.paths)
         for entry, content in self._told(EventName.TRAINING_CHECKPOINT, "checkpoints", self.checkpoint_on_disk):
             listed = self._artifact("checkpoint", f"checkpoints/{quote(content.name)}", content, entry)
             yield listed.model_copy(update={"kept": content.name in kept})

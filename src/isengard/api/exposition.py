@@ -10,8 +10,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from isengard import __version__
-from isengard.api.figures import BUCKETS, Durations, Figures
 from isengard.api.readings import Readings
+from isengard.api.request_metrics import BUCKETS, Durations, Figures
 
 
 def render(figures: Figures, readings: Readings) -> bytes:
@@ -72,11 +72,11 @@ def _gauges(now: Readings) -> Iterator[Metric]:
     yield jobs
     yield GaugeMetricFamily("isengard_workers", "Workers that show signs of life.", value=now.workers)
     yield GaugeMetricFamily(
-        "isengard_training_steps_per_second", "Pace of all running trainings together.", value=now.steps_per_s
+        "isengard_training_steps_per_second", "Throughput of all running trainings together.", value=now.steps_per_s
     )
     yield GaugeMetricFamily("isengard_streams_open", "Live streams open now.", value=now.streams)
     yield GaugeMetricFamily(
-        "isengard_data_folder_free_bytes", "Room on the disk of the data folder.", value=now.free_bytes
+        "isengard_data_folder_free_bytes", "Capacity on the disk of the data folder.", value=now.free_bytes
     )
     behind = GaugeMetricFamily(
         "isengard_carrier_behind_bytes", "Bytes of journals that were not yet stored or exported.", labels=["carrier"]

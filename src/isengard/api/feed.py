@@ -15,8 +15,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from isengard.api.frames import frame_of
+from isengard.api.paced_wakeups import PacedWakeups
 from isengard.api.ring import CHUNK_BYTES, Chunk, Ring, chunk_of
-from isengard.api.rounds import Rounds
 from isengard.api.subscribers import Subscriber, Subscribers
 from isengard.events.models import EventName
 from isengard.journal import Entry, JobFold, JournalCursor, JournalReader
@@ -41,7 +41,7 @@ class JobFeed:
     def __init__(self, reader: JournalReader, subscribers: Subscribers) -> None:
         self._reader = reader
         self._paths = reader.paths
-        self._rounds = Rounds(subscribers)
+        self._rounds = PacedWakeups(subscribers)
         self._task: asyncio.Task[None] | None = None
         self._ring = Ring(0)
         self.fold = JobFold()

@@ -31,7 +31,7 @@ from contextlib import ExitStack
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
-from isengard.api.board import Board
+from isengard.api.live_jobs import LiveJobs
 from isengard.api.services import Services
 from isengard.api.stream import HEARTBEAT, RETRY_MS, SSE_HEADERS, watch_for_disconnect
 from isengard.api.subscribers import Subscriber
@@ -65,33 +65,33 @@ class JobsStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Stream until the client goes or the server stops."""
-        board = self._services.board
+        live_jobs = self._services.live_jobs
         with ExitStack() as stack:
             subscriber = stack.enter_context(self._services.subscribers.admit(scope))
-            first = self._first(board, subscriber)
+            first = self._first(live_jobs, subscriber)
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             await send({"type": "http.response.body", "body": first, "more_body": True})
             watcher = asyncio.create_task(watch_for_disconnect(receive, subscriber))
             stack.callback(watcher.cancel)
-            await self._pump(board, subscriber, send)
+            await self._pump(live_jobs, subscriber, send)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _first(self, board: Board, subscriber: Subscriber) -> bytes:
+    def _first(self, live_jobs: LiveJobs, subscriber: Subscriber) -> bytes:
         retry = b"retry: %d\n" % RETRY_MS
         run, number = self._last_id or ("", 0)
-        if run == board.run_id and board.forgotten <= number <= board.number:
+        if run == live_jobs.run_id and live_jobs.forgotten <= number <= live_jobs.number:
             subscriber.position = number
             return retry
-        subscriber.position = board.number
-        return retry + board.snapshot()
+        subscriber.position = live_jobs.number
+        return retry + live_jobs.snapshot()
 
-    async def _pump(self, board: Board, subscriber: Subscriber, send: Send) -> None:
+    async def _pump(self, live_jobs: LiveJobs, subscriber: Subscriber, send: Send) -> None:
         while not subscriber.gone:
-            update = board.after(subscriber.position)
+            update = live_jobs.after(subscriber.position)
             if update is not None:
                 body = update.frames
                 subscriber.position = update.number
-            elif await board.wait(subscriber):
+            elif await live_jobs.wait(subscriber):
                 body = HEARTBEAT
             else:
                 continue

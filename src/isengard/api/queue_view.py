@@ -5,7 +5,7 @@ from __future__ import annotations
 from isengard.api.schemas.queue import GpuPlace, QueueView, WaitingJob
 from isengard.core.paths import DataDir
 from isengard.execution import gpus
-from isengard.execution.room import gpus_wanted
+from isengard.execution.capacity import gpus_wanted
 from isengard.jobs.store import Store
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from isengard.api.services import Services
 from isengard.core.settings import Settings
 from isengard.execution.artifacts import delivers
-from isengard.execution.artifacts.delivery import CARRIER
+from isengard.execution.artifacts.job_upload import CARRIER
 from isengard.jobs.models import JobStatus
 from isengard.telemetry.endpoint import exports
 
@@ -24,7 +24,7 @@ class Readings:
     Attributes:
         workers: Workers that show signs of life.
         steps_per_s: Of all running trainings together.
-        free_bytes: Room on the disk of the data folder.
+        free_bytes: Capacity on the disk of the data folder.
         behind: Bytes of journals that each carrier (artifacts, exporters) has not had confirmed.
     """
 

@@ -11,10 +11,10 @@ from starlette.requests import HTTPConnection
 
 from isengard.api.auth.audit import AuditTrail
 from isengard.api.auth.keyring import Keyring, OpenDoor
-from isengard.api.board import Board
 from isengard.api.feed import Feeds
-from isengard.api.figures import Figures
+from isengard.api.live_jobs import LiveJobs
 from isengard.api.readiness import ReadinessChecks
+from isengard.api.request_metrics import Figures
 from isengard.api.subscribers import Subscribers
 from isengard.api.views import FreshJobs
 from isengard.core.paths import DataDir
@@ -45,7 +45,7 @@ class Services:
     redactor: Redactor
     subscribers: Subscribers
     feeds: Feeds
-    board: Board
+    live_jobs: LiveJobs
     readers: JournalReaders
     jobs: FreshJobs
     figures: Figures

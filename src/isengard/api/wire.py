@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from isengard.api.envelope import CSP, SECURITY_HEADERS
+from isengard.api.middleware import CSP, SECURITY_HEADERS
 from isengard.core import correlation
 
 MAX_WAITING = 64

@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
-from isengard.cli import workplace
+from isengard.cli import workspace
+from isengard.cli.humanize import size
 from isengard.cli.options import DataDirOption, JsonOption, settings_for
 from isengard.cli.terminal import print_json, say
-from isengard.cli.wording import size
 
 _FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The backup, a ZIP file.")]
 _SHOWN = 5
@@ -43,7 +43,7 @@ def backup(
     from isengard.diagnostics.backup import write_backup
     from isengard.diagnostics.backup_contents import Choice
 
-    settings = workplace.existing_settings(data_dir)
+    settings = workspace.existing_settings(data_dir)
     choice = Choice(secrets=with_secrets, samples=not without_samples, checkpoints=not without_checkpoints)
     with _bar(f"writing {file}", quiet=json) as report:
         written = write_backup(settings, file, choice, report)

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from isengard.cli import workplace
+from isengard.cli import workspace
+from isengard.cli.humanize import ago
 from isengard.cli.options import DataDirOption, JsonOption
 from isengard.cli.terminal import print_json, print_table, say
-from isengard.cli.wording import ago
 from isengard.core.errors import InvalidInput
 
 _HEADINGS = ("CHARACTER", "NAME", "TRIGGER", "IMAGES", "LORA", "MADE")
@@ -30,7 +30,7 @@ def characters(context: typer.Context, json: JsonOption = False, data_dir: DataD
         return
     from isengard.api.views import character_view
 
-    with workplace.existing(data_dir) as place:
+    with workspace.existing(data_dir) as place:
         everyone = place.store.list_characters()
     if json:
         print_json({"characters": [character_view(each).model_dump(mode="json") for each in everyone]})
@@ -58,7 +58,7 @@ def create(
     from isengard.datasets.characters import Characters
 
     files = _files(images or [])
-    with workplace.made(data_dir) as place:
+    with workspace.made(data_dir) as place:
         character = Characters(place.store, place.settings.paths).create(name, trigger, description)
         rejected = _ingest(place, character.id, files) if files else []
         character = place.store.get_character(character.id)
@@ -78,7 +78,7 @@ def add(
 ) -> None:
     """Add images to a character."""
     files = _files(images)
-    with workplace.existing(data_dir) as place:
+    with workspace.existing(data_dir) as place:
         found = place.character(character)
         rejected = _ingest(place, found.id, files)
         total = place.store.get_character(found.id).image_count
@@ -102,7 +102,7 @@ def _files(given: list[Path]) -> list[Path]:
     return files
 
 
-def _ingest(place: workplace.Workplace, character_id: str, paths: list[Path]) -> list[dict[str, str]]:
+def _ingest(place: workspace.Workspace, character_id: str, paths: list[Path]) -> list[dict[str, str]]:
     """Add what can be added; returns what could not be, with the reasons."""
     from isengard.datasets.intake import Intake
     from isengard.datasets.limits import Limits

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isengard.cli import workplace
+from isengard.cli import workspace
+from isengard.cli.humanize import size
 from isengard.cli.log_lines import render
 from isengard.cli.options import DataDirOption, JobArgument, JsonOption, settings_for
 from isengard.cli.terminal import inert, json_text, print_json, say
-from isengard.cli.wording import size
 from isengard.core.errors import InvalidInput, NotFound, StorageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def debug_bundle(
     from isengard.diagnostics.bundle import write_bundle
     from isengard.journal import JournalReader
 
-    with workplace.existing(data_dir) as place:
+    with workspace.existing(data_dir) as place:
         found = place.job(job)
         name = f"{found.id}_debug.zip"
         target = Path(name) if output is None else output / name if output.is_dir() else output
@@ -76,9 +76,9 @@ def trace(
     """Tell the whole story of one request in time order: service logs, journals, trainer."""
     from isengard.diagnostics import trace as tracing
 
-    data = workplace.existing_settings(data_dir).paths
+    data = workspace.existing_settings(data_dir).paths
     if correlation_id.startswith("train-"):
-        correlation_id = tracing.correlation_of(data, workplace.resolve_job(data, correlation_id))
+        correlation_id = tracing.correlation_of(data, workspace.resolve_job(data, correlation_id))
     colour, told = sys.stdout.isatty(), False
     for line in tracing.trace(data, correlation_id):
         told = True
@@ -175,7 +175,7 @@ def _search_secrets(data_dir: Path | None, json: bool) -> None:
     from isengard.core.redaction import Redactor
     from isengard.diagnostics.secret_search import search
 
-    settings = workplace.existing_settings(data_dir)
+    settings = workspace.existing_settings(data_dir)
     data = settings.paths
     redactor = Redactor.configured(os.environ, settings.redact_patterns)
     with _spinner(f"reading {data.root}", json):
@@ -200,7 +200,7 @@ def _spinner(text: str, quiet: bool) -> AbstractContextManager[Any]:
     return Console(stderr=True).status(inert(text))
 
 
-def _character_of(place: workplace.Workplace, job: Job) -> Character | None:
+def _character_of(place: workspace.Workspace, job: Job) -> Character | None:
     try:
         return place.store.get_character(job.character_id)
     except NotFound:

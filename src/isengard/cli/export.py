@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from isengard.cli import lifeline
+from isengard.cli import parent_pipe
 from isengard.cli.options import DataDirOption, settings_for
 
 
@@ -27,5 +27,5 @@ def export(
 
     settings = settings_for(data_dir)
     if pipe is not None:
-        lifeline.follow(pipe)
+        parent_pipe.follow(pipe)
     process.run(settings, [signals.stdout_signal()] if stdout else signals.open_signals(settings))

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isengard.cli import workplace
+from isengard.cli import workspace
+from isengard.cli.humanize import ago, figure, span
 from isengard.cli.options import DataDirOption, JobArgument, JsonOption
 from isengard.cli.terminal import print_json, print_table, say
-from isengard.cli.wording import ago, figure, span
 
 if TYPE_CHECKING:
     from isengard.api.schemas.training import JobView
-    from isengard.cli.workplace import Workplace
+    from isengard.cli.workspace import Workspace
     from isengard.jobs.models import Job
 
 _HEADINGS = ("JOB", "STATUS", "TRAINER", "STEP", "LOSS", "ETA", "MADE", "NOTE")
@@ -40,7 +40,7 @@ def jobs(
     from isengard.api.views import FreshJobs
     from isengard.journal.readers import JournalReaders
 
-    with workplace.existing(data_dir) as place:
+    with workspace.existing(data_dir) as place:
         page = place.store.list_jobs(status=status, limit=limit)
         views = FreshJobs(JournalReaders(place.settings.paths)).views(page.jobs)
     if json:
@@ -55,7 +55,7 @@ def cancel(job: JobArgument, json: JsonOption = False, data_dir: DataDirOption =
     """Stop a job: at once while it is queued, else by asking its trainer."""
     from isengard.execution import control
 
-    with workplace.existing(data_dir) as place:
+    with workspace.existing(data_dir) as place:
         changed = control.cancel(place.settings, place.store, place.job(job).id)
         _tell(place, changed, "is being stopped" if changed.status == "cancelling" else f"is {changed.status}", json)
 
@@ -64,7 +64,7 @@ def resume(job: JobArgument, json: JsonOption = False, data_dir: DataDirOption =
     """Queue a failed or cancelled job again; it goes on from its last whole checkpoint."""
     from isengard.execution import control
 
-    with workplace.existing(data_dir) as place:
+    with workspace.existing(data_dir) as place:
         changed = control.resume(place.settings, place.store, place.job(job).id)
         _tell(place, changed, f"is queued again, attempt {changed.attempt}", json)
 
@@ -73,7 +73,7 @@ def delete(job: JobArgument, json: JsonOption = False, data_dir: DataDirOption =
     """Remove a job that has ended, with its journal, samples and checkpoints. Its finished LoRA stays."""
     from isengard.execution import control
 
-    with workplace.existing(data_dir) as place:
+    with workspace.existing(data_dir) as place:
         gone = place.job(job)
         control.delete(place.settings, place.store, gone.id)
     if json:
@@ -87,7 +87,7 @@ def sample(job: JobArgument, json: JsonOption = False, data_dir: DataDirOption =
     from isengard.execution import control
     from isengard.execution.inbox import Command
 
-    with workplace.existing(data_dir) as place:
+    with workspace.existing(data_dir) as place:
         asked = control.request(place.settings, place.store, place.job(job).id, Command.SAMPLE)
         _tell(place, asked, "was asked for a sample", json)
 
@@ -97,12 +97,12 @@ def save(job: JobArgument, json: JsonOption = False, data_dir: DataDirOption = N
     from isengard.execution import control
     from isengard.execution.inbox import Command
 
-    with workplace.existing(data_dir) as place:
+    with workspace.existing(data_dir) as place:
         asked = control.request(place.settings, place.store, place.job(job).id, Command.SAVE)
         _tell(place, asked, "was asked for a checkpoint", json)
 
 
-def job_view(place: Workplace, job: Job) -> JobView:
+def job_view(place: Workspace, job: Job) -> JobView:
     """The job as the API shows it."""
     from isengard.api.views import FreshJobs
     from isengard.journal.readers import JournalReaders
@@ -110,7 +110,7 @@ def job_view(place: Workplace, job: Job) -> JobView:
     return FreshJobs(JournalReaders(place.settings.paths)).view(job)
 
 
-def _tell(place: Workplace, job: Job, what: str, json: bool) -> None:
+def _tell(place: Workspace, job: Job, what: str, json: bool) -> None:
     if json:
         print_json(job_view(place, job).model_dump(mode="json"))
     else:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from isengard.cli.humanize import figure, span
 from isengard.cli.terminal import inert, inert_line
-from isengard.cli.wording import figure, span
 
 if TYPE_CHECKING:
     from isengard.journal import Entry

@@ -12,7 +12,7 @@ import typer
 from isengard.cli.log_lines import render
 from isengard.cli.options import DataDirOption, JobArgument
 from isengard.cli.terminal import inert
-from isengard.cli.workplace import job_paths
+from isengard.cli.workspace import job_paths
 from isengard.core.errors import InvalidInput
 from isengard.events.models import TERMINAL_EVENTS, Level
 

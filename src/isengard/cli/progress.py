@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
+from isengard.cli.humanize import figure, span
 from isengard.cli.terminal import inert_line, say
-from isengard.cli.wording import figure, span
 from isengard.core.errors import IsengardError
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isengard.cli import workplace
+from isengard.cli import workspace
+from isengard.cli.humanize import ago
 from isengard.cli.options import DataDirOption, JobArgument, JsonOption
 from isengard.cli.terminal import print_json, print_table, say
-from isengard.cli.wording import ago
 
 if TYPE_CHECKING:
     from isengard.api.schemas.queue import QueueView
-    from isengard.cli.workplace import Workplace
+    from isengard.cli.workspace import Workspace
 
 _HEADINGS = ("NEXT", "JOB", "PRIORITY", "GPUS", "QUEUED", "NOTE")
 _group = typer.Typer(help="Look at the queue, pause it, let it go on, move a job in it.", rich_markup_mode=None)
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def queue(context: typer.Context, json: JsonOption = False, data_dir: DataDirOption = None) -> None:
     """Show what runs, what waits in the order in which it is started, and who has which GPU."""
     if context.invoked_subcommand is None:
-        with workplace.existing(data_dir) as place:
+        with workspace.existing(data_dir) as place:
             _show(place, json)
 
 
@@ -41,7 +41,7 @@ def pause(
     """Let no further job start; those that run go on."""
     from isengard.execution import queueing
 
-    with workplace.existing(data_dir) as place:
+    with workspace.existing(data_dir) as place:
         queueing.pause(place.settings, place.store, reason)
         _show(place, json)
 
@@ -51,7 +51,7 @@ def resume(json: JsonOption = False, data_dir: DataDirOption = None) -> None:
     """Let jobs start again."""
     from isengard.execution import queueing
 
-    with workplace.existing(data_dir) as place:
+    with workspace.existing(data_dir) as place:
         queueing.resume(place.settings, place.store)
         _show(place, json)
 
@@ -66,12 +66,12 @@ def priority(
     """Move a queued job: higher priorities go first."""
     from isengard.execution import queueing
 
-    with workplace.existing(data_dir) as place:
+    with workspace.existing(data_dir) as place:
         queueing.prioritise(place.settings, place.store, place.job(job).id, value)
         _show(place, json)
 
 
-def _show(place: Workplace, json: bool) -> None:
+def _show(place: Workspace, json: bool) -> None:
     from isengard.api.queue_view import queue_view
 
     view = queue_view(place.settings.paths, place.store)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isengard.cli import workplace
+from isengard.cli import workspace
 from isengard.cli.options import DataDirOption
 from isengard.cli.progress import watch
 from isengard.cli.run_screen import Screen
@@ -28,7 +28,7 @@ from isengard.cli.terminal import complain
 from isengard.core.errors import IsengardError, StartupError
 
 if TYPE_CHECKING:
-    from isengard.cli.workplace import Workplace
+    from isengard.cli.workspace import Workspace
     from isengard.execution.attended import Begun, Plan
     from isengard.jobs.models import Character
     from isengard.journal import Entry, JobFold
@@ -70,7 +70,7 @@ def run(
         raise StartupError("--name and --character both say what to file it under; give one of them")
     _require_program(command[0])
     given = {"profile": profile, "output_dir": output_dir, "steps": steps}
-    with workplace.made(data_dir) as place:
+    with workspace.made(data_dir) as place:
         filed = place.character(character) if character is not None else None
         plan = _plan(place, command, filed or name, {**_known(given), "expect_lora": expect_lora})
         raise typer.Exit(Session(place, plan).run())
@@ -89,7 +89,7 @@ def _known(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _plan(place: Workplace, command: Sequence[str], under: Character | str | None, given: dict[str, Any]) -> Plan:
+def _plan(place: Workspace, command: Sequence[str], under: Character | str | None, given: dict[str, Any]) -> Plan:
     from isengard.execution import attended
     from isengard.trainers import registry
     from isengard.trainers.command import template
@@ -112,7 +112,7 @@ def _plan(place: Workplace, command: Sequence[str], under: Character | str | Non
 class Session:
     """One command, from its start to its exit code."""
 
-    place: Workplace
+    place: Workspace
     plan: Plan
     _interrupts: int = 0
     _obeyed: int = 0

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isengard.cli import lifeline, listener
+from isengard.cli import listener, parent_pipe
 from isengard.cli.options import DataDirOption, TlsCertOption, TlsKeyOption
 from isengard.cli.terminal import say
 from isengard.core.settings import load
@@ -37,7 +37,7 @@ def api(
     if descriptor is None:
         listener.announce_first_token(settings)
     if pipe is not None:
-        lifeline.follow(pipe)
+        parent_pipe.follow(pipe)
     # Importing makes hundreds of thousands of objects that stay: looking for garbage among them meanwhile, and at every
     # full collection later, would cost a tenth of the start and pauses for ever.
     gc.disable()
@@ -56,7 +56,7 @@ def worker(data_dir: DataDirOption = None, pipe: _Lifeline = None) -> None:
     settings = load(data_dir=data_dir)
     settings.paths.prepare()
     if pipe is not None:
-        lifeline.follow(pipe)
+        parent_pipe.follow(pipe)
     gc.disable()
     from isengard.execution.worker import Worker
 

@@ -25,10 +25,10 @@ from types import FrameType
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
-from isengard.cli import encryption, farewell, reaper
+from isengard.cli import encryption, reaper, running_jobs
 from isengard.cli.child import Child, describe_exit
-from isengard.cli.lifeline import Lifeline
 from isengard.cli.listener import url_of
+from isengard.cli.parent_pipe import ParentPipe
 from isengard.cli.terminal import say
 from isengard.core.settings import Settings
 from isengard.telemetry.endpoint import exports
@@ -98,16 +98,16 @@ class Supervisor:
         self._url = url_of(listener, settings)
         self._stop_jobs = stop_jobs
         self._happenings: queue.SimpleQueue[_Happening] = queue.SimpleQueue()
-        self._lifeline = Lifeline()
+        self._parent_pipe = ParentPipe()
         self._due: list[tuple[float, str]] = []
-        place = ("--data-dir", str(settings.data_dir), "--lifeline", str(self._lifeline.read_end))
+        place = ("--data-dir", str(settings.data_dir), "--lifeline", str(self._parent_pipe.read_end))
         port = urlsplit(self._url).port
         door = ("--host", settings.host, "--port", str(port), "--fd", str(listener.fileno()), *_tls(settings))
-        self._api = Child("api", (*door, *place), (listener.fileno(), self._lifeline.read_end), self._note_end)
-        self._worker = Child("worker", place, (self._lifeline.read_end,), self._note_end)
+        self._api = Child("api", (*door, *place), (listener.fileno(), self._parent_pipe.read_end), self._note_end)
+        self._worker = Child("worker", place, (self._parent_pipe.read_end,), self._note_end)
         self._children = {child.name: child for child in (self._api, self._worker)}
         if exports(settings) and not settings.remote:  # a host's lines are exported where they arrive
-            self._children["export"] = Child("export", place, (self._lifeline.read_end,), self._note_end)
+            self._children["export"] = Child("export", place, (self._parent_pipe.read_end,), self._note_end)
 
     def run(self) -> int:
         """Serve until told to end; returns the exit code."""
@@ -158,15 +158,15 @@ class Supervisor:
         if self._companion is not None:
             self._companion.end()
         self._api.terminate()
-        trainings = farewell.running(self._settings) if number else []
+        trainings = running_jobs.running(self._settings) if number else []
         if trainings and (self._stop_jobs or self._stays(trainings, number)):
             self._tell(f"cancelling {', '.join(trainings)} …")
-            farewell.cancel(self._settings, trainings, abandon=self._signalled_again)
+            running_jobs.cancel(self._settings, trainings, abandon=self._signalled_again)
         for child in self._children.values():
             child.terminate()
         for child in self._children.values():
             child.wait(PATIENCE_S)
-        self._lifeline.close()
+        self._parent_pipe.close()
 
     def _stays(self, trainings: list[str], number: int) -> bool:
         """Say which trainings go on; whether a second Ctrl-C asked to cancel them instead."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isengard.cli import workplace
+from isengard.cli import workspace
 from isengard.cli.jobs import job_view
 from isengard.cli.options import DataDirOption, JsonOption
 from isengard.cli.progress import raise_unless_completed, watch
@@ -18,7 +18,7 @@ from isengard.cli.terminal import complain, print_json, say
 from isengard.core.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from isengard.cli.workplace import Workplace
+    from isengard.cli.workspace import Workspace
     from isengard.diagnostics.preflight import Outlook
 
 _EXPONENTIAL = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
@@ -49,7 +49,7 @@ def train(
 ) -> None:
     """Queue a training of a character."""
     parameters = {**_read_config(config), **dict(_parse(item) for item in settings or ())}
-    with workplace.existing(data_dir) as place:
+    with workspace.existing(data_dir) as place:
         if check:
             _check(place, character, trainer, parameters, secret or (), json)
             return
@@ -61,7 +61,7 @@ def train(
 
 
 def _submit(
-    place: Workplace,
+    place: Workspace,
     character: str,
     trainer: str | None,
     parameters: dict[str, Any],
@@ -92,7 +92,7 @@ def _submit(
 
 
 def _check(
-    place: Workplace,
+    place: Workspace,
     character: str,
     trainer: str | None,
     parameters: dict[str, Any],
@@ -132,7 +132,7 @@ def _say_outlook(outlook: Outlook) -> None:
     say(f"a training of {outlook.image_count} images with {outlook.trainer} {verdict}")
 
 
-def _has_worker(place: Workplace) -> bool:
+def _has_worker(place: Workspace) -> bool:
     from isengard.jobs.leases import is_dead
 
     return any(not is_dead(worker) for worker in place.store.workers())

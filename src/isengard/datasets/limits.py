@@ -47,7 +47,7 @@ class Limits:
 
     @property
     def caption_bytes(self) -> int:
-        """Room for a caption in its longest encoding, with a byte order mark."""
+        """Capacity for a caption in its longest encoding, with a byte order mark."""
         return 4 * self.caption_chars + 4
 
     def check_pixels(self, width: int, height: int) -> None:

@@ -1,7 +1,7 @@
 """Restores a data folder from a backup: unpacked beside the target, settled, and then renamed into place.
 
 Jobs that ran when the backup was made are told as interrupted, in their journals as in the database, so that a worker
-finds no run to adopt or bury: the real one may still be alive where the backup comes from. Trusts no name in the
+finds no run to adopt or end: the real one may still be alive where the backup comes from. Trusts no name in the
 archive and never writes over anything.
 """
 
@@ -23,8 +23,8 @@ from isengard.core.errors import Conflict, InvalidInput, IsengardError, NotFound
 from isengard.core.settings import Settings
 from isengard.diagnostics import backup_contents as contents
 from isengard.diagnostics.backup import Report
-from isengard.execution import burial
-from isengard.execution.mend import mend_journal, mend_journals
+from isengard.execution import dead_runner
+from isengard.execution.reconcile import mend_journals, reconcile_journal
 from isengard.jobs.database import sqlite_url
 from isengard.jobs.leases import folder_identity, is_dead
 from isengard.jobs.migrate import REVISIONS
@@ -236,6 +236,6 @@ def _settle_job(settings: Settings, store: Store, job: Job, restored: Restored) 
     if job.status not in HELD and told not in ("running", "cancelling"):
         restored.queued += 1
         return
-    burial.close(settings, job, burial.Death(None, None, in_backup=True))
-    mend_journal(settings, store, job.id)
+    dead_runner.close(settings, job, dead_runner.RunnerDeath(None, None, in_backup=True))
+    reconcile_journal(settings, store, job.id)
     restored.interrupted.append(job.id)

@@ -20,7 +20,7 @@ from isengard.core.settings import Settings, load
 from isengard.events.models import EventName, Level
 from isengard.events.reports import Report, ReportSpool
 from isengard.execution import attachment, attended
-from isengard.execution.mend import mend_journal
+from isengard.execution.reconcile import reconcile_journal
 from isengard.jobs.leases import process_start
 from isengard.jobs.models import Character, Job
 from isengard.jobs.store import Store, open_store
@@ -88,7 +88,7 @@ def _go_on(settings: Settings, store: Store, job: Job, script: Attach) -> None:
 def _find(settings: Settings, store: Store, paths: JobPaths) -> Job | None:
     """The job, if an earlier one of these processes has made it; its row is made again if only the journal is there."""
     if paths.journal.exists():
-        mend_journal(settings, store, paths.job_id)
+        reconcile_journal(settings, store, paths.job_id)
     try:
         return store.get_job(paths.job_id)
     except NotFound:

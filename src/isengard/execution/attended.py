@@ -22,9 +22,9 @@ from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
 from isengard.datasets.characters import Characters, check_trigger_word
 from isengard.execution import config_secrets, job_secrets, lines, runner_lock, wake
-from isengard.execution.burial import Death, bury
+from isengard.execution.dead_runner import RunnerDeath, finish_dead_run
+from isengard.execution.job_supervisor import ending
 from isengard.execution.launcher_local import NO_ECHO, Echo, LocalLauncher, Runner
-from isengard.execution.tending import ending
 from isengard.jobs.leases import folder_identity
 from isengard.jobs.models import ATTENDED, Character, Job, JobStatus
 from isengard.jobs.store import Store, open_store
@@ -114,7 +114,7 @@ def settle(settings: Settings, store: Store, job: Job) -> bool:
     if runner_lock.is_held(paths):
         return False
     if _fold(paths).terminal_seq is None:
-        bury(settings, job, Death(runner_lock.holder(paths), None))
+        finish_dead_run(settings, job, RunnerDeath(runner_lock.holder(paths), None))
     _close(store, job, _fold(paths), paths)
     return True
 

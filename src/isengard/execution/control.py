@@ -1,7 +1,7 @@
 """What people do with jobs: submit, cancel, resume, delete, ask for a sample or a checkpoint. API and CLI call these.
 
 Each writes the journal inside the store's transaction, so that neither can say what the other has not heard; a crash
-between the two leaves the journal ahead, and `execution/mend.py` makes the store follow. Starts no process.
+between the two leaves the journal ahead, and `execution/reconcile.py` makes the store follow. Starts no process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from isengard.core.errors import CommitUncertain, Conflict, Fenced, IllegalTrans
 from isengard.core.paths import check_character_id, check_job_id, new_job_id
 from isengard.core.settings import Settings
 from isengard.execution import config_secrets, inbox, job_secrets, lines, settling, wake
-from isengard.execution.artifacts import graves, open_artifacts, recovery
+from isengard.execution.artifacts import open_artifacts, recovery, tombstones
 from isengard.execution.inbox import Command
 from isengard.jobs.models import HELD, Character, Job, JobStatus
 from isengard.jobs.store import Store
@@ -169,14 +169,14 @@ def delete(settings: Settings, store: Store, job_id: str) -> None:
         StorageError: The folder or the secrets could not be removed; the job is still there.
     """
     _settled(settings, store, job_id)
-    grave = graves.grave_of(settings.paths.job(job_id).root)
+    tombstone = tombstones.tombstone_of(settings.paths.job(job_id).root)
     try:
-        store.delete_job(job_id, before_commit=lambda _: graves.dig(settings, job_id))
+        store.delete_job(job_id, before_commit=lambda _: tombstones.set_aside(settings, job_id))
     except (StorageError, Conflict):
         with contextlib.suppress(OSError):  # a disk that refuses this too: the worker's next start puts it back
-            graves.undo(settings, job_id)
+            tombstones.undo(settings, job_id)
         raise
-    graves.close(settings, grave)
+    tombstones.close(settings, tombstone)
 
 
 def request(

@@ -7,7 +7,7 @@ goes on at the beginning of a line, because half a secret cannot be known as one
 
 from __future__ import annotations
 
-from isengard.execution.rates import TokenBucket
+from isengard.execution.token_bucket import TokenBucket
 
 BYTES_PER_S = 2 * 1024 * 1024
 BYTES_BURST = 4 * 1024 * 1024

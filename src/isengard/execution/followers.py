@@ -17,7 +17,7 @@ from isengard.core.paths import JobPaths
 from isengard.events.models import EventName, Level
 from isengard.events.reports import Report
 from isengard.execution import inbox
-from isengard.execution.inbox import Message
+from isengard.execution.inbox import InboxCommand
 from isengard.execution.recorder import Recorder
 from isengard.execution.spool import SpoolReader
 from isengard.execution.streams import StreamReader
@@ -72,7 +72,7 @@ class Followers:
         paths: JobPaths,
         recorder: Recorder,
         nudges: Nudges,
-        obey: Callable[[Message], None],
+        obey: Callable[[InboxCommand], None],
         spool: SpoolReader,
     ) -> None:
         self._paths = paths

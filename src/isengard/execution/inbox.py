@@ -28,7 +28,7 @@ class Command(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class InboxCommand:
     """One command as it was found.
 
     Attributes:
@@ -52,7 +52,7 @@ def put(paths: JobPaths, command: Command, *, attempt: int, sender: str, correla
     os.replace(partial, paths.inbox / name)
 
 
-def pending(paths: JobPaths, attempt: int) -> list[Message]:
+def pending(paths: JobPaths, attempt: int) -> list[InboxCommand]:
     """The commands that wait for `attempt`, oldest first. Those for earlier attempts and what is unreadable go."""
     try:
         names = sorted(name for name in os.listdir(paths.inbox) if not name.startswith("."))
@@ -68,15 +68,15 @@ def pending(paths: JobPaths, attempt: int) -> list[Message]:
     return messages
 
 
-def done(message: Message) -> None:
+def done(message: InboxCommand) -> None:
     """Remove an obeyed command."""
     message.path.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> Message | None:
+def _read(path: Path) -> InboxCommand | None:
     try:
         body = json.loads(path.read_bytes())
-        return Message(
+        return InboxCommand(
             Command(body["command"]), int(body["attempt"]), str(body["sender"]), str(body["correlation_id"]), path
         )
     except (OSError, ValueError, KeyError, TypeError):

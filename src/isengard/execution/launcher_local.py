@@ -24,9 +24,9 @@ from isengard.core.settings import Settings
 from isengard.core.tracing import attempt_span
 from isengard.execution import gpus, runner_lock
 from isengard.execution.artifacts import delivers, open_artifacts, recovery
+from isengard.execution.capacity import Capacity, gpus_wanted
 from isengard.execution.checkpoints import Start
 from isengard.execution.gpus import NOTHING_SHARED, GpuPool, Share
-from isengard.execution.room import Room, gpus_wanted
 from isengard.execution.spec import RunSpec
 from isengard.jobs.models import Character, Job
 from isengard.trainers import jobfile
@@ -92,9 +92,9 @@ class LocalLauncher:
             pool.announce()
         return cls(settings, pool)
 
-    def room(self) -> Room:
+    def capacity(self) -> Capacity:
         """What is free for further jobs now."""
-        return Room(total=len(self._gpus.names), free=self._gpus.free())
+        return Capacity(total=len(self._gpus.names), free=self._gpus.free())
 
     def launch(self, job: Job, character: Character) -> Runner | None:
         """Start the runner of `job`'s present attempt; None if a runner of the job lives already.

@@ -13,11 +13,11 @@ from typing import Any
 
 from isengard.core.errors import StartupError, StorageError
 from isengard.core.settings import Settings
-from isengard.execution.burial import Death
-from isengard.execution.cluster.site_tending import SiteTending
+from isengard.execution.capacity import gpus_wanted
+from isengard.execution.cluster.site_supervisor import SiteJobSupervisor
+from isengard.execution.dead_runner import RunnerDeath
+from isengard.execution.job_supervisor import Held
 from isengard.execution.launcher_local import Runner, settings_as_environment
-from isengard.execution.room import gpus_wanted
-from isengard.execution.tending import Held
 from isengard.jobs.models import Character, Job
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class RayLauncher:
 
 
 @dataclass
-class RayTending(SiteTending):
+class RayJobSupervisor(SiteJobSupervisor):
     """The jobs of a site whose worker has Ray place them."""
 
     launcher: RayLauncher
@@ -121,7 +121,7 @@ class RayTending(SiteTending):
         run = self._run(held)
         if not alive or run is None or held.fold.status == "queued" or self._is_foreign(held.job):
             return alive
-        return self.office.silent_s(run) < GONE_S or self.launcher.is_there(held.job)
+        return self.coordinator.silent_s(run) < GONE_S or self.launcher.is_there(held.job)
 
     def _is_beginning(self, held: Held) -> bool:
         if self._is_foreign(held.job):
@@ -132,7 +132,7 @@ class RayTending(SiteTending):
         self.launcher.end(held.job)
         super()._end_unbegun(held)
 
-    def _death(self, held: Held) -> Death:
+    def _death(self, held: Held) -> RunnerDeath:
         if not self._is_foreign(held.job):
             self.launcher.end(held.job)
         return super()._death(held)
@@ -144,7 +144,7 @@ class RayTending(SiteTending):
         reason = self.launcher.reason(held.job)
         return f": {reason}" if reason else ""
 
-    def _has_room(self) -> bool:
+    def _has_capacity(self) -> bool:
         own = [held for held in self.held.values() if not self._is_foreign(held.job)]
         pending = sum(held.fold.status == "queued" for held in own)
         return pending < MOST_PENDING and len(own) < (self.settings.max_running_jobs or len(own) + 1)

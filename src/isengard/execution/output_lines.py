@@ -13,7 +13,7 @@ from typing import Any
 
 from isengard.events.models import EventName, Level
 from isengard.execution.folding import Piece
-from isengard.execution.rates import TokenBucket
+from isengard.execution.token_bucket import TokenBucket
 from isengard.trainers.tracebacks import TracebackCollector
 
 Append = Callable[[EventName, str, dict[str, Any], Level], None]

@@ -2,7 +2,7 @@
 
 A synchronous actor: Ray calls `begin` on the process's main thread, and the runner is that thread's child with a
 parent-death signal. So whatever ends the actor (a kill, the loss of its node, Ray itself) ends the runner, which ends
-its trainer; the outpost, which is nobody's child, then writes the end of the run and ships it.
+its trainer; the agent, which is nobody's child, then writes the end of the run and ships it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from isengard.core.errors import IsengardError
 from isengard.core.settings import Settings, load
 from isengard.execution import process, runner_lock
-from isengard.execution.cluster import host_launcher, outpost
+from isengard.execution.cluster import host_agent, host_launcher
 from isengard.execution.launcher_local import Runner
 
 _LOOK_S = 2.0
@@ -48,7 +48,7 @@ class RunActor:
         return ""
 
     def _stay(self, settings: Settings, runner: Runner) -> None:
-        """Keep the outpost alive for as long as the runner lives, then give the node's resources back."""
+        """Keep the agent alive for as long as the runner lives, then give the node's resources back."""
         while runner.exit_code() is None:
             _ensure_outpost(settings)
             time.sleep(_LOOK_S)
@@ -62,7 +62,7 @@ class RunActor:
 def _start(settings: Settings, job_id: str, attempt: int) -> Runner:
     paths = settings.paths.job(job_id)
     paths.root.mkdir(parents=True, exist_ok=True)
-    outpost.ensure(settings)
+    host_agent.ensure(settings)
     lock = runner_lock.take(paths)
     if lock is None:
         raise IsengardError(f"job {job_id} has a runner on this node already")
@@ -74,6 +74,6 @@ def _start(settings: Settings, job_id: str, attempt: int) -> Runner:
 
 def _ensure_outpost(settings: Settings) -> None:
     try:
-        outpost.ensure(settings)
+        host_agent.ensure(settings)
     except OSError as error:
-        print(f"isengard: the outpost cannot be started: {error}", file=sys.stderr)
+        print(f"isengard: the agent cannot be started: {error}", file=sys.stderr)

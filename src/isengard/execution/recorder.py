@@ -20,8 +20,8 @@ from isengard.events.models import EventName, Level, TrainingStage
 from isengard.events.reports import Report
 from isengard.execution import sample_metadata
 from isengard.execution.outbox import Outbox
-from isengard.execution.pace import Pace
-from isengard.execution.vitals import Vitals
+from isengard.execution.run_monitor import RunMonitor
+from isengard.execution.throughput import Throughput
 
 _FIGURES = {
     "step": int,
@@ -70,7 +70,7 @@ class Recorder:
         failure: The last error with a type that the trainer reported.
         farewell: What it said of its end; `on_farewell` is called when it does.
         own: The kinds of reports that came from the trainer itself, not from whoever reads its output.
-        vitals: Watches over the run; None for one that is over.
+        run_monitor: Watches over the run; None for one that is over.
     """
 
     outbox: Outbox
@@ -81,8 +81,8 @@ class Recorder:
     stage: str = TrainingStage.INITIALIZING.value
     status: str = "running"
     failure: Failure | None = None
-    vitals: Vitals | None = None
-    pace: Pace = field(default_factory=Pace)
+    run_monitor: RunMonitor | None = None
+    throughput: Throughput = field(default_factory=Throughput)
     farewell: Farewell | None = None
     on_farewell: Callable[[], None] = lambda: None
     own: set[EventName] = field(default_factory=set)
@@ -106,8 +106,8 @@ class Recorder:
         self._append(report, event, message, fields, level)
         self._advance(event, fields)
         self._pause(event, fields)
-        if self.vitals is not None:
-            self._show(self.vitals, event, fields, level)
+        if self.run_monitor is not None:
+            self._show(self.run_monitor, event, fields, level)
 
     def job(self, event: EventName, message: str, level: Level = Level.INFO, **fields: Any) -> None:
         """Journal a ``job.*`` line of the runner's own."""
@@ -117,8 +117,8 @@ class Recorder:
         """Journal that a stage begins."""
         self.stage = stage.value
         self.job(EventName.JOB_STAGE, message)
-        if self.vitals is not None:
-            self.vitals.stage(self.stage)
+        if self.run_monitor is not None:
+            self.run_monitor.stage(self.stage)
 
     def log(self, message: str, level: Level = Level.INFO, **fields: Any) -> None:
         """Journal a remark."""
@@ -151,12 +151,12 @@ class Recorder:
 
     def _complete_step(self, fields: dict[str, Any]) -> None:
         step, total = fields["step"], fields.setdefault("steps_total", self.steps_total)
-        self.pace.step(step)
+        self.throughput.step(step)
         fields.setdefault("progress_pct", _percent(step, total))
-        for name, value in (("it_per_s", self.pace.it_per_s), ("eta_seconds", self.pace.eta_s(total))):
+        for name, value in (("it_per_s", self.throughput.it_per_s), ("eta_seconds", self.throughput.eta_s(total))):
             if value is not None:
                 fields.setdefault(name, value)
-        if self.vitals is not None and (gpu := self.vitals.newest_gpu()):
+        if self.run_monitor is not None and (gpu := self.run_monitor.newest_gpu()):
             fields.setdefault("gpu", gpu)
 
     def _advance(self, event: EventName, fields: dict[str, Any]) -> None:
@@ -168,17 +168,17 @@ class Recorder:
     def _pause(self, event: EventName, fields: dict[str, Any]) -> None:
         """Have the pace know what no step is."""
         if event is EventName.TRAINING_CHECKPOINT:
-            self.pace.saved()
+            self.throughput.saved()
         elif event is not EventName.TRAINING_STEP and fields["stage"] == TrainingStage.SAMPLING:
-            self.pace.samples()
+            self.throughput.samples()
 
-    def _show(self, vitals: Vitals, event: EventName, fields: dict[str, Any], level: Level) -> None:
+    def _show(self, run_monitor: RunMonitor, event: EventName, fields: dict[str, Any], level: Level) -> None:
         if event is not EventName.TRAINING_STEP or "step" not in fields:
-            vitals.stage(fields["stage"])
+            run_monitor.stage(fields["stage"])
             return
-        vitals.step(fields)
+        run_monitor.step(fields)
         if level is Level.WARN and "loss" not in fields:
-            vitals.bad_loss(fields["step"])
+            run_monitor.bad_loss(fields["step"])
 
     def _missing_file(self, event: EventName, fields: dict[str, Any]) -> str | None:
         """What is wrong with the file that a sample or checkpoint report names; its size goes into `fields`."""

@@ -24,21 +24,21 @@ from isengard.core.tracing import trainer_span
 from isengard.events.models import EventName, Level, TrainingStage
 from isengard.events.reports import ENV_REPORTS, ENV_REQUESTS
 from isengard.execution import attachment, child, endings, export, markers, process
-from isengard.execution.account import account
 from isengard.execution.attached import Attached
 from isengard.execution.child import Child
 from isengard.execution.dataset_stage import PreparationStopped, prepare_dataset
 from isengard.execution.echo import Echoing, RawLog
 from isengard.execution.endings import MemoryKills
+from isengard.execution.failure_fields import failure_fields
 from isengard.execution.followers import TICK_S, Followers, Nudges
-from isengard.execution.inbox import Command, Message
+from isengard.execution.inbox import Command, InboxCommand
 from isengard.execution.output_lines import LAST_LINES, OutputLines
 from isengard.execution.output_log import OutputLog
 from isengard.execution.recorder import Recorder
+from isengard.execution.run_monitor import RunMonitor
 from isengard.execution.spec import RunSpec
 from isengard.execution.spool import SpoolReader
 from isengard.execution.streams import StreamReader
-from isengard.execution.vitals import Vitals
 from isengard.trainers import registry
 from isengard.trainers.base import Attach, Ending, Launch, Observer, Trainer, TrainingJob, Verdict
 
@@ -83,9 +83,9 @@ class Run:
     async def go(self) -> None:
         """Run to the end and write the terminal line, whatever happens on the way."""
         ancestor = attachment.followed(self._paths)
-        vitals = Vitals.of(self._place.settings, self._recorder.outbox, self._paths, ancestor=ancestor)
-        self._recorder.vitals = vitals
-        beside = [asyncio.create_task(self._followers.run()), asyncio.create_task(vitals.run())]
+        run_monitor = RunMonitor.of(self._place.settings, self._recorder.outbox, self._paths, ancestor=ancestor)
+        self._recorder.run_monitor = run_monitor
+        beside = [asyncio.create_task(self._followers.run()), asyncio.create_task(run_monitor.run())]
         try:
             verdict = await self._train()
         except PreparationStopped:
@@ -195,7 +195,7 @@ class Run:
         await asyncio.to_thread(export.publish, job.output, self._spec.lora)
         self._recorder.log(f"{self._spec.lora.name} is whole", tensors=tensors)
 
-    def _obey(self, message: Message) -> None:
+    def _obey(self, message: InboxCommand) -> None:
         if message.command is Command.CANCEL:
             self.cancel(f"cancel requested through {message.sender}")
         elif message.command is Command.ADOPT:
@@ -235,7 +235,7 @@ class Run:
         recorder = self._recorder
         recorder.status = recorder.stage = verdict.outcome
         if verdict.outcome == "failed":
-            fields = account(verdict, self._last_lines, self._spec.job.config)
+            fields = failure_fields(verdict, self._last_lines, self._spec.job.config)
             recorder.job(EventName.JOB_FAILED, fields["error"], Level.ERROR, **fields)
         elif verdict.outcome == "cancelled":
             of = f" of {recorder.steps_total}" if recorder.steps_total else ""

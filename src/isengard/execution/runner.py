@@ -26,13 +26,13 @@ from isengard.core.redaction import Redactor
 from isengard.core.settings import load
 from isengard.events.models import EventName, Level
 from isengard.execution import attachment, config_secrets, job_secrets, markers, process, runner_lock, spool, wake
-from isengard.execution.burial import last_report, recorder_from
+from isengard.execution.dead_runner import last_report, recorder_from
 from isengard.execution.followers import Nudges
 from isengard.execution.outbox import Outbox
-from isengard.execution.pace import Pace, Schedule
 from isengard.execution.recorder import Recorder
 from isengard.execution.run import Place, Run
 from isengard.execution.spec import RunSpec
+from isengard.execution.throughput import Schedule, Throughput
 from isengard.execution.writing import open_writer
 from isengard.journal import JobFold, JournalReader, JournalWriter
 from isengard.journal.notify import watch
@@ -139,7 +139,7 @@ def _begin(place: Place, journal: JournalWriter) -> Recorder:
         attempt=job.attempt,
         steps_total=int(job.config.get("steps") or 0),
         step=job.start_step,
-        pace=Pace(schedule=Schedule.of(job.config)),
+        throughput=Throughput(schedule=Schedule.of(job.config)),
     )
     if attachment.followed(place.paths) is None:  # what is followed may have reported already
         markers.clear(place.paths)  # a run that died left them; whoever wrote its death has journaled its reports

@@ -1,7 +1,7 @@
 """The worker: one process per data folder that keeps the queue moving. Ends at SIGTERM and leaves its runners running.
 
-take the seat ─ mend ─┬─ turn: tend what runs, claim what waits ─ sleep until woken ─┬─ SIGTERM: release the seat
-                      └──────────────────────────────────────────────────────────────┘
+take the lease ─ reconcile ─┬─ turn: check what runs, claim what waits ─ sleep until woken ─┬─ SIGTERM: give it back
+                            └───────────────────────────────────────────────────────────────┘
 beside it: a beat every fifth of a lease. A beat that is refused means another worker took over: end, touch nothing.
 """
 
@@ -19,11 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from isengard.core.errors import Fenced, IsengardError, StartupError, StorageError
 from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
-from isengard.execution import mend, process, retries, seat
+from isengard.execution import process, reconcile, retries, worker_lease
 from isengard.execution.artifacts import open_artifacts
-from isengard.execution.artifacts.courier import courier_of
+from isengard.execution.artifacts.uploader import uploader_of
 from isengard.execution.cluster import membership
-from isengard.execution.tending import Retry, Tending
+from isengard.execution.job_supervisor import JobSupervisor, Retry
 from isengard.jobs.leases import Worker as Registration
 from isengard.jobs.store import Store, open_store
 from isengard.journal import service_log
@@ -68,28 +68,30 @@ class Worker:
 
     async def _live(self, store: Store) -> None:
         woken = asyncio.Event()
-        # More than the default: disks that are slow to confirm must not keep letters and beats waiting.
+        # More than the default: disks that are slow to confirm must not keep messages and heartbeats waiting.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         self._listen_to_signals(woken)
-        taken = await self._take_seat(store)
+        taken = await self._take_lease(store)
         if taken is None:
             return
         registration = taken.registration
         log.info("worker %s started on %s", registration.id, self._settings.data_dir)
-        async with membership.tending_of(self._settings, store, taken, self._retry) as tending:
-            await self._serve(store, registration, tending, woken)
-        await self._leave(store, registration, tending)
+        async with membership.supervisor_of(self._settings, store, taken, self._retry) as supervisor:
+            await self._serve(store, registration, supervisor, woken)
+        await self._leave(store, registration, supervisor)
 
-    async def _serve(self, store: Store, registration: Registration, tending: Tending, woken: asyncio.Event) -> None:
+    async def _serve(
+        self, store: Store, registration: Registration, supervisor: JobSupervisor, woken: asyncio.Event
+    ) -> None:
         beside = [
             asyncio.create_task(self._beat(store, registration, woken)),
             asyncio.create_task(self._watch(woken)),
         ]
         try:
             if not self._settings.remote:  # the site's journals are the truth, and it brings their files to the store
-                beside.append(asyncio.create_task(courier_of(self._settings)))
-                await asyncio.to_thread(mend.mend, self._settings, store, tending)
-            await self._work(tending, woken)
+                beside.append(asyncio.create_task(uploader_of(self._settings)))
+                await asyncio.to_thread(reconcile.reconcile, self._settings, store, supervisor)
+            await self._work(supervisor, woken)
         finally:
             for task in beside:
                 task.cancel()
@@ -104,15 +106,17 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
 
-    async def _take_seat(self, store: Store) -> seat.Seat | None:
-        take = functools.partial(seat.take, self._settings, store, sleep=self._stop.wait, stopped=self._stop.is_set)
+    async def _take_lease(self, store: Store) -> worker_lease.WorkerLease | None:
+        take = functools.partial(
+            worker_lease.take, self._settings, store, sleep=self._stop.wait, stopped=self._stop.is_set
+        )
         return await asyncio.to_thread(take)
 
-    async def _work(self, tending: Tending, woken: asyncio.Event) -> None:
+    async def _work(self, supervisor: JobSupervisor, woken: asyncio.Event) -> None:
         while not self._stop.is_set():
             woken.clear()
             try:
-                more = await asyncio.to_thread(tending.turn)
+                more = await asyncio.to_thread(supervisor.turn)
             except Fenced:
                 return
             except IsengardError as error:
@@ -120,7 +124,7 @@ class Worker:
                 more = False
             if not more:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(woken.wait(), BUSY_S if tending.held else IDLE_S)
+                    await asyncio.wait_for(woken.wait(), BUSY_S if supervisor.held else IDLE_S)
 
     async def _beat(self, store: Store, registration: Registration, woken: asyncio.Event) -> None:
         while True:
@@ -140,11 +144,13 @@ class Worker:
             async for _ in watch(self._settings.paths.wake):
                 woken.set()
 
-    async def _leave(self, store: Store, registration: Registration, tending: Tending) -> None:
+    async def _leave(self, store: Store, registration: Registration, supervisor: JobSupervisor) -> None:
         await asyncio.to_thread(store.release, registration)
-        if tending.held:
-            going = ", ".join(sorted(tending.held))
-            log.info("worker ended; %d trainings go on and are adopted at the next start: %s", len(tending.held), going)
+        if supervisor.held:
+            going = ", ".join(sorted(supervisor.held))
+            log.info(
+                "worker ended; %d trainings go on and are adopted at the next start: %s", len(supervisor.held), going
+            )
         else:
             log.info("worker ended; nothing is running")
 

@@ -1,6 +1,6 @@
 """Keeps the index file behind a journal that is being written. Reads the lines back from the file, a batch at a time.
 
-Works beside the training, never on its path: the writer's caretaker thread calls `catch_up`.
+Works beside the training, never on its path: the writer's background task thread calls `catch_up`.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from isengard.core.paths import JobPaths
 from isengard.events.models import EventName, Level
 from isengard.journal.entry import Entry
-from isengard.journal.figures import STEPS, Figures
+from isengard.journal.field_columns import STEPS, Figures
 from isengard.journal.filters import Filters, Kinds, Positions
 from isengard.journal.index import JournalIndex, Snapshot
 from isengard.journal.search import Searches

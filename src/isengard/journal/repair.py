@@ -39,7 +39,7 @@ class End:
     torn: int = 0
 
 
-def mend(paths: JobPaths, fd: int) -> End:
+def repair(paths: JobPaths, fd: int) -> End:
     """Set what is not a whole line at the end of the open journal `fd` aside and say where it ends now.
 
     Raises:

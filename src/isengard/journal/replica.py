@@ -12,7 +12,7 @@ from typing import Self
 from isengard.core.errors import Conflict
 from isengard.core.paths import JobPaths
 from isengard.journal.entry import Entry
-from isengard.journal.ledger import Ledger
+from isengard.journal.journal_file import JournalFile
 
 
 class JournalReplica:
@@ -25,12 +25,12 @@ class JournalReplica:
 
     def __init__(self, paths: JobPaths) -> None:
         self._job_id = paths.job_id
-        self._ledger = Ledger(paths, lambda detail: None)
+        self._file = JournalFile(paths, lambda detail: None)
 
     @property
     def last_seq(self) -> int:
         """Number of the last line the copy has."""
-        return self._ledger.last_seq
+        return self._file.last_seq
 
     def take(self, lines: Sequence[bytes]) -> int:
         """Append those of the lines (in order, without line feeds) that the copy lacks; returns how many that were.
@@ -39,11 +39,11 @@ class JournalReplica:
             Conflict: They do not follow the last line: there is a gap, or a line is not of this job. Nothing was taken.
             StorageError: The disk refused; nothing was taken.
         """
-        with self._ledger.writing:
+        with self._file.writing:
             missing: list[bytes] = []
             for line in lines:
                 entry = Entry.parse(line)
-                wanted = self._ledger.last_seq + len(missing) + 1
+                wanted = self._file.last_seq + len(missing) + 1
                 if entry.job_id != self._job_id:
                     raise Conflict(f"line {entry.seq} belongs to job {entry.job_id}, not {self._job_id}")
                 if entry.seq > wanted:
@@ -51,16 +51,16 @@ class JournalReplica:
                 if entry.seq == wanted:
                     missing.append(line)
             if missing:
-                self._ledger.put(b"\n".join(missing) + b"\n", len(missing))
+                self._file.put(b"\n".join(missing) + b"\n", len(missing))
             return len(missing)
 
     def sync(self) -> None:
         """Wait until all lines are on the disk itself; then the origin may forget them. Raises `StorageError`."""
-        self._ledger.sync()
+        self._file.sync()
 
     def close(self) -> None:
         """Sync and let somebody else write."""
-        self._ledger.close()
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self

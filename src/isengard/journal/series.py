@@ -15,7 +15,7 @@ import numpy.typing as npt
 from isengard.core.paths import JobPaths
 from isengard.journal.downsample import POINTS_PER_STRETCH, keep
 from isengard.journal.entry import Entry
-from isengard.journal.figures import STEPS, finite
+from isengard.journal.field_columns import STEPS, finite
 from isengard.journal.filters import Positions
 from isengard.journal.index import Snapshot
 from isengard.journal.reader import JournalReader

@@ -1,7 +1,7 @@
 """Writes a job's journal: one writer at a time, numbered lines, each redacted and written with one call.
 
 Lines that end something (`SYNCED`) are on the disk itself when `append` returns, all others within a second; see
-`ledger.py`. Nothing on a training step's path waits for a disk. Whatever a caller puts into fields, a line comes of it.
+`journal_file.py`. No training step waits for a disk. Whatever a caller puts into fields, it becomes a line.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from isengard.core.errors import StorageError
 from isengard.core.paths import JobPaths
 from isengard.core.redaction import Redactor
 from isengard.events.models import TERMINAL_EVENTS, EventName, Level
-from isengard.journal.ledger import Ledger
+from isengard.journal.journal_file import JournalFile
 from isengard.journal.line_maker import LineMaker
 
 SYNCED = TERMINAL_EVENTS | {EventName.TRAINING_CHECKPOINT}
@@ -33,7 +33,7 @@ class JournalWriter:
         self._lines = LineMaker(paths.job_id, service=service, redactor=redactor, correlation_id=correlation_id)
         self._ended = False
         self.redactor = redactor
-        self._ledger = Ledger(paths, self._tell_of_fault)
+        self._file = JournalFile(paths, self._tell_of_fault)
 
     @classmethod
     def open(cls, paths: JobPaths, *, service: str, redactor: Redactor, correlation_id: str) -> Self:
@@ -52,12 +52,12 @@ class JournalWriter:
     @property
     def last_seq(self) -> int:
         """Number of the last line, 0 for an empty journal."""
-        return self._ledger.last_seq
+        return self._file.last_seq
 
     @property
     def fault(self) -> str | None:
         """What the disk said when it refused to confirm lines, which a power cut may lose; None if it never did."""
-        return self._ledger.fault
+        return self._file.fault
 
     def append(
         self,
@@ -77,14 +77,14 @@ class JournalWriter:
         Raises:
             StorageError: The disk refused; no part of the line is in the file, its number goes to the next.
         """
-        ledger = self._ledger
-        with ledger.writing:
-            seq = ledger.last_seq + 1
-            ledger.put(self._lines.make(seq, ts, level, event, msg, fields))
+        file = self._file
+        with file.writing:
+            seq = file.last_seq + 1
+            file.put(self._lines.make(seq, ts, level, event, msg, fields))
         if event in SYNCED:
             self._ended = event in TERMINAL_EVENTS
             with contextlib.suppress(StorageError):  # the line is in the file; `fault` and `sync` tell of the disk
-                ledger.sync()
+                file.sync()
         return seq
 
     def _tell_of_fault(self, detail: str) -> None:
@@ -101,11 +101,11 @@ class JournalWriter:
             StorageError: The disk refused. The lines are in the file but may be lost in a power cut; every later call
                 fails as well.
         """
-        self._ledger.sync()
+        self._file.sync()
 
     def close(self) -> None:
         """Sync and let somebody else write. Never fails: `fault` says whether the sync did."""
-        self._ledger.close()
+        self._file.close()
 
     def __enter__(self) -> Self:
         return self

@@ -14,7 +14,7 @@ from typing import Any
 
 from accelerate.tracking import GeneralTracker
 
-from isengard.sdk.figures import figure
+from isengard.sdk.numbers import figure
 from isengard.sdk.run import Run
 from isengard.sdk.start import init
 from isengard.sdk.values import Values

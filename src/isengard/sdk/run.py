@@ -18,11 +18,11 @@ from typing import Any, Literal, Self
 
 from isengard.events import overflow
 from isengard.events.models import Level, TrainingStage
-from isengard.sdk.figures import figure, optional, step_number
-from isengard.sdk.keeper import Keeper
-from isengard.sdk.patience import PatientSpool
+from isengard.sdk.numbers import figure, optional, step_number
 from isengard.sdk.pictures import picture
 from isengard.sdk.reporter import Places, Reporter
+from isengard.sdk.retrying_spool import RetryingSpool
+from isengard.sdk.runner_watch import RunnerWatch
 
 Outcome = Literal["completed", "failed", "cancelled"]
 _OUTCOMES = ("completed", "failed", "cancelled")
@@ -59,8 +59,8 @@ class Run:
         self,
         job_id: str,
         reporter: Reporter | None,
-        spool: PatientSpool | None,
-        keeper: Keeper | None,
+        spool: RetryingSpool | None,
+        keeper: RunnerWatch | None,
         places: Places | None,
         warn: Callable[[str], None],
     ) -> None:

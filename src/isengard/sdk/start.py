@@ -20,11 +20,11 @@ from isengard.core.paths import JobPaths, new_job_id
 from isengard.events import overflow
 from isengard.events.reports import ENV_REPORTS, ENV_RUN
 from isengard.sdk.card import Card
-from isengard.sdk.figures import step_number
-from isengard.sdk.keeper import Keeper
-from isengard.sdk.patience import PatientSpool
+from isengard.sdk.numbers import step_number
 from isengard.sdk.reporter import Places, Reporter
+from isengard.sdk.retrying_spool import RetryingSpool
 from isengard.sdk.run import Run
+from isengard.sdk.runner_watch import RunnerWatch
 
 MAX_NAME = 100
 
@@ -93,7 +93,7 @@ def _in_job(reports: Path, mark: str, steps: int, config: dict[str, Any], warn: 
     paths = JobPaths(reports.parent.parent)
     attempt = mark.rpartition("/")[2]
     places = _places(paths, int(attempt) if attempt.isdigit() else 1)
-    spool = PatientSpool(reports, paths.job_id, warn)
+    spool = RetryingSpool(reports, paths.job_id, warn)
     run = Run(paths.job_id, Reporter(places, spool, steps), spool, None, places, warn)
     if config:
         run.note("the script's configuration", settings=config)
@@ -124,7 +124,7 @@ def _in_plain_script(
         settings=config,
     )
     paths = settings.paths.job(card.job_id)
-    spool = PatientSpool(paths.reports, card.job_id, warn)
+    spool = RetryingSpool(paths.reports, card.job_id, warn)
     places = _places(paths, 1)
     try:
         paths.make()
@@ -135,7 +135,7 @@ def _in_plain_script(
         left = card.write(folder)
         places = replace(places, samples=folder, checkpoints=folder)
         spool.turn_away()
-    keeper = Keeper(paths, left, warn)
+    keeper = RunnerWatch(paths, left, warn)
     keeper.look(now=True)
     return Run(card.job_id, Reporter(places, spool, steps), spool, keeper, places, warn)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from isengard.sdk.figures import figure
+from isengard.sdk.numbers import figure
 
 _LOSS = ("loss", "train_loss", "train/loss", "train_loss_step", "training_loss", "step_loss", "avg_loss")
 _LR = ("lr", "learning_rate", "train/lr", "train/learning_rate")

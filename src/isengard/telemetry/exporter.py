@@ -14,8 +14,8 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from isengard.core.aside import aside
 from isengard.core.paths import DataDir
+from isengard.core.threads import in_thread
 from isengard.journal.tour import Tour, Visit
 from isengard.telemetry.job_trace import JobTrace
 from isengard.telemetry.signals import Answer, Signal
@@ -97,7 +97,7 @@ class Exporter:
         return True
 
     async def _send(self, items: Sequence[Any], stop: asyncio.Event) -> Answer:
-        sending = asyncio.ensure_future(aside(self._signal.send, items))
+        sending = asyncio.ensure_future(in_thread(self._signal.send, items))
         if not await _before(stop, asyncio.shield(sending)):
             self._signal.hurry()
             await asyncio.wait([sending], timeout=_LAST_WORD_S)

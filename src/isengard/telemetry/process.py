@@ -13,11 +13,11 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from isengard.core.aside import aside
 from isengard.core.errors import StorageError
 from isengard.core.paths import DataDir
 from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
+from isengard.core.threads import in_thread
 from isengard.journal import service_log
 from isengard.telemetry.exporter import Exporter
 from isengard.telemetry.signals import Signal
@@ -49,7 +49,7 @@ async def _live(data: DataDir, signals: Sequence[Signal]) -> None:
 async def _take_all(data: DataDir, signals: Sequence[Signal], held: ExitStack, stop: asyncio.Event) -> bool:
     """Wait for the right to export each of `signals`; False if it was told to end before."""
     for each in signals:
-        taking = asyncio.ensure_future(aside(held.enter_context, _lock(data, each)))
+        taking = asyncio.ensure_future(in_thread(held.enter_context, _lock(data, each)))
         stopping = asyncio.ensure_future(stop.wait())
         await asyncio.wait([taking, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from isengard.cli.humanize import ago, figure, size, span
 from isengard.cli.log_lines import render
 from isengard.cli.terminal import inert, inert_line, json_text
-from isengard.cli.wording import ago, figure, size, span
 from isengard.journal import Entry
 
 

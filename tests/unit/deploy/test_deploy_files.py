@@ -17,8 +17,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from isengard.api.figures import Figures
 from isengard.api.readings import Readings
+from isengard.api.request_metrics import Figures
 from isengard.core.settings import Settings
 from isengard.jobs.models import JobStatus
 from standins.compose_file import DEPLOY, Missing, compose_file, image_environment, needed_variables

@@ -52,7 +52,7 @@ def test_options_for_ray_are_checked_by_name(tmp_path: Path) -> None:
 
 
 def test_one_machine_loads_nothing_of_a_cluster() -> None:
-    of_clusters = "[name for name in sys.modules if name in ('redis', 'ray') or 'office' in name]"
+    of_clusters = "[name for name in sys.modules if name in ('redis', 'ray') or 'coordinator' in name]"
     look = f"import sys, isengard.execution.worker; print({of_clusters})"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

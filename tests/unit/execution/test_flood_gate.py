@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from isengard.execution.flood_gate import FloodGate
-from isengard.execution.rates import TokenBucket
+from isengard.execution.token_bucket import TokenBucket
 
 
 def gate(burst: int) -> FloodGate:

@@ -16,8 +16,8 @@ from isengard.core.redaction import Redactor
 from isengard.events.models import EventName, Level
 from isengard.events.reports import Report
 from isengard.execution.outbox import Outbox
-from isengard.execution.pace import Pace
 from isengard.execution.recorder import Recorder
+from isengard.execution.throughput import Throughput
 from isengard.journal import Entry, JournalReader, JournalWriter
 
 
@@ -31,7 +31,9 @@ def paths(tmp_path: Path) -> JobPaths:
 def recorded(paths: JobPaths, *reports: Report, clock: Any = None, redactor: Redactor | None = None) -> list[Entry]:
     knowing = redactor or Redactor()
     with JournalWriter.open(paths, service="runner", redactor=knowing, correlation_id="corr-1") as journal:
-        recorder = Recorder(Outbox(journal), paths, attempt=2, steps_total=100, pace=Pace(clock) if clock else Pace())
+        recorder = Recorder(
+            Outbox(journal), paths, attempt=2, steps_total=100, throughput=Throughput(clock) if clock else Throughput()
+        )
         for number, report in enumerate(reports, 1):
             recorder.report(report, number)
     return JournalReader(paths).read()

@@ -18,9 +18,9 @@ from isengard.events import overflow
 from isengard.events.models import EventName
 from isengard.events.reports import Report, ReportSpool
 from isengard.execution import spool
-from isengard.sdk.patience import PatientSpool
 from isengard.sdk.pictures import picture
 from isengard.sdk.reporter import Places, Reporter
+from isengard.sdk.retrying_spool import RetryingSpool
 from isengard.sdk.run import Run
 from isengard.sdk.values import Values
 
@@ -40,7 +40,7 @@ def warnings() -> list[str]:
 @pytest.fixture
 def run(paths: JobPaths, warnings: list[str]) -> Run:
     places = Places(paths.samples, paths.checkpoints, paths.requests)
-    patient = PatientSpool(paths.reports, paths.job_id, warnings.append)
+    patient = RetryingSpool(paths.reports, paths.job_id, warnings.append)
     return Run(paths.job_id, Reporter(places, patient), patient, None, places, warnings.append)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from isengard.core.access.passes import PassOffice
+from isengard.core.access.passes import PassSigner
 from isengard.core.access.roles import LOCAL, Actor, Role
 from isengard.core.access.throttle import FailureThrottle
 from isengard.core.access.tokens import TokenFile, digest_of
@@ -57,8 +57,8 @@ class Keyring:
         self._configured = configured.encode()
         self._withdrawn = withdrawn
         self._throttle = FailureThrottle()
-        self._sessions = PassOffice(self._key, "session")
-        self._shares = PassOffice(self._key, "share")
+        self._sessions = PassSigner(self._key, "session")
+        self._shares = PassSigner(self._key, "share")
 
     def identify(self, headers: Headers, scope: Scope) -> Actor:
         """Who is behind a request; the first credential it carries counts.
@@ -136,8 +136,8 @@ class Keyring:
         job_id = self.shared_job(cookies.get(SHARE_COOKIE, ""))
         return None if job_id is None else Actor(f"share:{job_id}", Role.VIEWER, job_id)
 
-    def _read(self, office: PassOffice, text: str) -> dict[str, Any] | None:
-        claims = office.read(text)
+    def _read(self, signer: PassSigner, text: str) -> dict[str, Any] | None:
+        claims = signer.read(text)
         return None if claims is None or "id" not in claims or self._withdrawn.has(claims) else claims
 
     def _sealed(self, claims: Mapping[str, Any]) -> Actor | None:

@@ -14,7 +14,7 @@ from isengard.api.files import send_content
 from isengard.api.schemas.common import problems
 from isengard.api.schemas.jobs import Artifact, ArtifactList
 from isengard.api.services import Services, ServicesDep
-from isengard.execution import keeping
+from isengard.execution import kept_checkpoints
 
 router = APIRouter(prefix="/api/jobs/{job_id}/artifacts", tags=["artifacts"], route_class=StrictJsonRoute)
 
@@ -76,7 +76,7 @@ def get_model(services: ServicesDep, request: Request, job_id: str) -> Response:
 def keep_checkpoint(services: ServicesDep, job_id: str, filename: str) -> Artifact:
     """Keeps it whatever the trainer removes to save space."""
     artifacts = _artifacts(services, job_id)
-    keeping.keep(artifacts.paths, artifacts.checkpoint_on_disk(filename))
+    kept_checkpoints.keep(artifacts.paths, artifacts.checkpoint_on_disk(filename))
     return artifacts.described_checkpoint(filename)
 
 
@@ -86,4 +86,4 @@ def keep_checkpoint(services: ServicesDep, job_id: str, filename: str) -> Artifa
 def release_checkpoint(services: ServicesDep, job_id: str, filename: str) -> None:
     """Where the trainer has removed its own copy, the checkpoint is gone."""
     artifacts = _artifacts(services, job_id)
-    keeping.release(artifacts.paths, artifacts.checkpoint_on_disk(filename).name)
+    kept_checkpoints.release(artifacts.paths, artifacts.checkpoint_on_disk(filename).name)

@@ -35,5 +35,5 @@ def change_queue(services: ServicesDep, body: QueueChange) -> QueueView:
 def change_training(services: ServicesDep, job_id: str, body: JobChange) -> JobView:
     """Gives a queued job another priority; higher goes first, equal ones by the time they were queued."""
     job = queueing.prioritise(services.settings, services.store, job_id, body.priority)
-    services.board.look()
+    services.live_jobs.look()
     return services.jobs.view(job)

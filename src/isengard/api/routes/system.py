@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from isengard import __version__
 from isengard.api.body import StrictJsonRoute
-from isengard.api.figures import CONTENT_TYPE
+from isengard.api.request_metrics import CONTENT_TYPE
 from isengard.api.schemas.common import problems
 from isengard.api.schemas.system import Demo, Health, Info, Limits, Readiness, TrainerView
 from isengard.api.services import Services, ServicesDep
@@ -95,5 +95,5 @@ def start_demo(services: ServicesDep) -> Demo:
     Trains with `diffusers` where that is installed, else with `mock`.
     """
     character, job = demo.start(services.settings, services.store)
-    services.board.look()
+    services.live_jobs.look()
     return Demo(character=character_view(character), job=services.jobs.view(job))

@@ -41,7 +41,7 @@ def create_training(
     response.headers["Location"] = f"/api/training/{job.id}"
     if not is_new:
         response.headers["Idempotency-Replayed"] = "true"
-    services.board.look()
+    services.live_jobs.look()
     return services.jobs.view(job)
 
 
@@ -76,7 +76,7 @@ def get_training(services: ServicesDep, job_id: str) -> JobView:
 def cancel_training(services: ServicesDep, job_id: str) -> JobView:
     """A queued job is cancelled at once; a running one is asked to stop and becomes `cancelling`."""
     job = control.cancel(services.settings, services.store, job_id)
-    services.board.look()
+    services.live_jobs.look()
     return services.jobs.view(job)
 
 
@@ -84,7 +84,7 @@ def cancel_training(services: ServicesDep, job_id: str) -> JobView:
 def resume_training(services: ServicesDep, job_id: str) -> JobView:
     """Queues a failed or cancelled job again; it goes on from its last whole checkpoint, in the same journal."""
     job = control.resume(services.settings, services.store, job_id)
-    services.board.look()
+    services.live_jobs.look()
     return services.jobs.view(job)
 
 
@@ -93,4 +93,4 @@ def delete_training(services: ServicesDep, job_id: str) -> None:
     """Removes a job that has ended, with its journal, samples and checkpoints. A finished LoRA stays."""
     control.delete(services.settings, services.store, job_id)
     services.jobs.forget(job_id)
-    services.board.gone(job_id)
+    services.live_jobs.gone(job_id)

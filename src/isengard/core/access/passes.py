@@ -20,7 +20,7 @@ _VERSION = "v1"
 _LONGEST = 2048
 
 
-class PassOffice:
+class PassSigner:
     """Issues and checks passes of one kind.
 
     Args:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from isengard.core.errors import NotFound, Unreachable
-from isengard.execution.artifacts.landing import PARTIAL, landing
+from isengard.execution.artifacts.atomic_write import PARTIAL, atomic_write
 from isengard.execution.artifacts.store import Stored, check_key
 
 _PIECE = 256 * 1024
@@ -66,7 +66,7 @@ class FolderStore:
         with path.open("rb") as source:
             try:
                 if not (target.exists() and os.path.samestat(os.fstat(source.fileno()), target.stat())):
-                    with landing(target) as partial:
+                    with atomic_write(target) as partial:
                         shutil.copyfileobj(source, partial, 1024 * 1024)
                 return _stored(key, target.stat())
             except OSError as error:
@@ -81,7 +81,7 @@ class FolderStore:
             source = self._path(key).open("rb")
         except FileNotFoundError:
             raise NotFound(f"there is no artifact {key}", field="key") from None
-        with source, landing(target) as partial:
+        with source, atomic_write(target) as partial:
             shutil.copyfileobj(source, partial, 1024 * 1024)
 
     def remove(self, key: str) -> None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from isengard.core.paths import JobPaths
 from isengard.execution import checkpoints
-from isengard.execution.artifacts.delivery import STATES
 from isengard.execution.artifacts.folder import FolderStore
+from isengard.execution.artifacts.job_upload import STATES
 from isengard.execution.artifacts.store import ArtifactStore, job_key
 from isengard.execution.checkpoints import Start
 

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from isengard.core.errors import NotFound, Unreachable
-from isengard.execution.artifacts.landing import landing
+from isengard.execution.artifacts.atomic_write import atomic_write
 from isengard.execution.artifacts.multipart import PART, MultipartUploads
 from isengard.execution.artifacts.store import Stored, check_key
 from isengard.execution.artifacts.upload_notes import UploadNotes
@@ -114,7 +114,7 @@ class S3Store:
         """Download an object to `target`."""
         with self._asking():
             answer = self._store.get(check_key(key))
-            with landing(target) as file:
+            with atomic_write(target) as file:
                 for piece in answer.stream(min_chunk_size=_PIECE):
                     file.write(piece)
 

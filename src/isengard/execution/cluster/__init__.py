@@ -3,11 +3,11 @@
 The *site* is the data folder that the API serves. A *host* has a data folder of its own, on its own disk.
 
     site                                                  host
-    office.py  ◀─ "begin" ── parcel ─▶                    begin.py, which becomes the runner
-        ▲      ◀─ numbered lines on a stream of the run ─ outpost.py ◀─ journal ◀─ runner
-        │      ── orders (cancel, sample, save) ────────▶ outpost.py ─▶ inbox ─▶ runner
-    run_copy.py ─ pieces of files, asked for ───────────▶ outpost.py
-        ▼      ◀─ "ended" ── release ─────────────────▶   outpost.py clears the folder
+    coordinator.py ◀─ "begin" ── package ─▶               bootstrap.py, which becomes the runner
+        ▲      ◀─ numbered lines on a stream of the run ─ host_agent.py ◀─ journal ◀─ runner
+        │      ── orders (cancel, sample, save) ────────▶ host_agent.py ─▶ inbox ─▶ runner
+    run_copy.py ─ chunks of files, asked for ───────────▶ host_agent.py
+        ▼      ◀─ "ended" ── release ───────────────────▶ host_agent.py clears the folder
     journal, samples, checkpoints, LoRA of the site: readers know no difference
 
 What makes it safe: the site gives each run a token and takes lines from the stream of that token alone, so a host that

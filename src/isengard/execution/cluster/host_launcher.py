@@ -1,4 +1,4 @@
-"""Starts runs on this host for a site elsewhere: takes ``runner.lock``; `begin.py` fetches and runs. Never waits."""
+"""Starts runs on this host for a site elsewhere: takes ``runner.lock``; `bootstrap.py` does the rest. Never waits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 from isengard.core.settings import Settings
-from isengard.execution.cluster import outpost
+from isengard.execution.cluster import host_agent
 from isengard.execution.gpus import NOTHING_SHARED, Share
 from isengard.execution.launcher_local import NO_ECHO, Echo, LocalLauncher, Runner, runner_log
 from isengard.jobs.models import Character, Job
@@ -20,7 +20,7 @@ class HostLauncher(LocalLauncher):
 
     def launch(self, job: Job, character: Character) -> Runner | None:
         """Start the run of `job`'s present attempt; None if one lives here already."""
-        outpost.ensure(self._settings)
+        host_agent.ensure(self._settings)
         return super().launch(job, character)
 
     def launch_locked(
@@ -54,7 +54,7 @@ def begin(
         elif entry != paths.runner_lock:
             entry.unlink(missing_ok=True)
     paths.make()
-    program = (sys.executable, "-m", "isengard.execution.cluster.begin", "--lock-fd", str(lock))
+    program = (sys.executable, "-m", "isengard.execution.cluster.bootstrap", "--lock-fd", str(lock))
     address = {"ISENGARD_REDIS_URL": settings.redis_url.get_secret_value()} if settings.redis_url else {}
     with runner_log(paths).open("ab") as log:
         popen = subprocess.Popen(

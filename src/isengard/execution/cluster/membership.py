@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 
 from isengard.core.errors import StartupError
 from isengard.core.settings import Settings
+from isengard.execution.job_supervisor import JobSupervisor, Retry
 from isengard.execution.launcher_local import LocalLauncher
-from isengard.execution.seat import Seat
-from isengard.execution.tending import Retry, Tending
+from isengard.execution.worker_lease import WorkerLease
 from isengard.jobs.leases import LeaseObserver
 from isengard.jobs.store import Store
 
@@ -33,43 +33,55 @@ def check(settings: Settings) -> None:
 
 
 @contextlib.asynccontextmanager
-async def tending_of(settings: Settings, store: Store, seat: Seat, retry: Retry) -> AsyncIterator[Tending]:
-    """What the worker with this seat does for jobs, with all that goes on beside it."""
+async def supervisor_of(
+    settings: Settings, store: Store, lease: WorkerLease, retry: Retry
+) -> AsyncIterator[JobSupervisor]:
+    """What the worker with this lease does for jobs, with all that goes on beside it."""
     if settings.redis_url is None:
         launcher = await asyncio.to_thread(LocalLauncher.sharing_gpus, settings)
-        yield Tending(settings, store, seat, launcher, retry, alone=True, room=launcher.room)
+        yield JobSupervisor(settings, store, lease, launcher, retry, alone=True, capacity=launcher.capacity)
     elif settings.remote:
         from isengard.execution.cluster.host_launcher import HostLauncher  # noqa: PLC0415 - only in a cluster
-        from isengard.execution.cluster.host_tending import HostTending  # noqa: PLC0415 - only in a cluster
+        from isengard.execution.cluster.host_supervisor import HostJobSupervisor  # noqa: PLC0415 - only in a cluster
 
         sharing = await asyncio.to_thread(HostLauncher.sharing_gpus, settings)
-        yield HostTending(settings, store, seat, sharing, retry, room=sharing.room)
+        yield HostJobSupervisor(settings, store, lease, sharing, retry, capacity=sharing.capacity)
     else:
-        async with _site(settings, store, seat, retry) as tending:
-            yield tending
+        async with _site(settings, store, lease, retry) as supervisor:
+            yield supervisor
 
 
 @contextlib.asynccontextmanager
-async def _site(settings: Settings, store: Store, seat: Seat, retry: Retry) -> AsyncIterator[Tending]:
+async def _site(settings: Settings, store: Store, lease: WorkerLease, retry: Retry) -> AsyncIterator[JobSupervisor]:
     from isengard.events.redis_address import connect  # noqa: PLC0415 - of an optional extra
-    from isengard.execution.cluster.office import Office  # noqa: PLC0415 - only in a cluster
-    from isengard.execution.cluster.site_tending import SiteTending  # noqa: PLC0415 - only in a cluster
+    from isengard.execution.cluster.coordinator import Coordinator  # noqa: PLC0415 - only in a cluster
+    from isengard.execution.cluster.site_supervisor import SiteJobSupervisor  # noqa: PLC0415 - only in a cluster
 
     assert settings.redis_url is not None  # noqa: S101 - the caller has looked
     client = connect(settings.redis_url.get_secret_value())
-    office = Office(settings, store, client)
-    working = asyncio.create_task(office.run())
+    coordinator = Coordinator(settings, store, client)
+    working = asyncio.create_task(coordinator.run())
     observer = LeaseObserver(settings.lost_host_s)
     launcher = await asyncio.to_thread(LocalLauncher.sharing_gpus, settings)
     try:
         if settings.launcher == "ray":
-            from isengard.execution.launcher_ray import RayLauncher, RayTending  # noqa: PLC0415 - of an optional extra
+            from isengard.execution.launcher_ray import RayJobSupervisor, RayLauncher  # noqa: PLC0415 - of an optional extra
 
             ray = await asyncio.to_thread(RayLauncher, settings)
-            yield RayTending(settings, store, seat, ray, retry, alone=True, office=office, observer=observer)
+            yield RayJobSupervisor(
+                settings, store, lease, ray, retry, alone=True, coordinator=coordinator, observer=observer
+            )
         else:
-            yield SiteTending(
-                settings, store, seat, launcher, retry, alone=True, room=launcher.room, office=office, observer=observer
+            yield SiteJobSupervisor(
+                settings,
+                store,
+                lease,
+                launcher,
+                retry,
+                alone=True,
+                capacity=launcher.capacity,
+                coordinator=coordinator,
+                observer=observer,
             )
     finally:
         working.cancel()

@@ -19,9 +19,9 @@ from isengard.core.errors import Conflict, IsengardError, JournalLocked, Storage
 from isengard.core.settings import Settings
 from isengard.events.bus import BusUnavailable, EventBus, Gap, JournalLine, Subscription
 from isengard.events.models import TERMINAL_EVENTS, EventName
-from isengard.execution.artifacts.delivery import STATES
-from isengard.execution.cluster.mail import Mail
-from isengard.execution.cluster.pieces import Fetcher, GaveUp
+from isengard.execution.artifacts.job_upload import STATES
+from isengard.execution.cluster.file_transfer import Fetcher, GaveUp
+from isengard.execution.cluster.messages import Mailbox
 from isengard.execution.cluster.runs import RemoteRun
 from isengard.jobs.models import Job
 from isengard.journal import Entry
@@ -41,7 +41,7 @@ class Post:
 
     settings: Settings
     bus: EventBus
-    mail: Mail
+    mailbox: Mailbox
 
 
 class RunCopy:
@@ -162,7 +162,7 @@ class RunCopy:
             log.warning("%s: the host has no %s any more", self.run.channel, self._name(target))
 
     def _fetcher(self) -> Fetcher:
-        return Fetcher(self._post.mail, self.run.channel, {}, lambda: self._wanted)
+        return Fetcher(self._post.mailbox, self.run.channel, {}, lambda: self._wanted)
 
     def _name(self, target: Path) -> str:
         return target.relative_to(self._post.settings.data_dir).as_posix()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isengard.core.access.passes import PassOffice
+from isengard.core.access.passes import PassSigner
 from isengard.core.access.roles import Actor, Role
 from isengard.core.access.throttle import FREE_FAILURES, LONGEST_WAIT_S, FailureThrottle
 from isengard.core.access.tokens import TokenFile
@@ -83,33 +83,33 @@ class Clock:
 
 def test_a_pass_says_what_was_signed_until_it_is_over() -> None:
     clock = Clock()
-    office = PassOffice(b"k" * 32, "session", clock)
-    text = office.issue({"name": "laptop"}, 60)
-    said = office.read(text)
+    signer = PassSigner(b"k" * 32, "session", clock)
+    text = signer.issue({"name": "laptop"}, 60)
+    said = signer.read(text)
     assert said is not None
     assert (said["name"], said["iat"], said["exp"]) == ("laptop", 1000, 1060)
-    assert said["id"] != (office.read(office.issue({"name": "laptop"}, 60)) or {})["id"]
+    assert said["id"] != (signer.read(signer.issue({"name": "laptop"}, 60)) or {})["id"]
     clock.now += 60
-    assert office.read(text) is None
+    assert signer.read(text) is None
 
 
 def test_a_pass_of_another_kind_or_key_is_worth_nothing() -> None:
-    text = PassOffice(b"k" * 32, "share").issue({"job": "train-1"}, 60)
-    assert PassOffice(b"k" * 32, "session").read(text) is None
-    assert PassOffice(b"x" * 32, "share").read(text) is None
+    text = PassSigner(b"k" * 32, "share").issue({"job": "train-1"}, 60)
+    assert PassSigner(b"k" * 32, "session").read(text) is None
+    assert PassSigner(b"x" * 32, "share").read(text) is None
 
 
 def test_a_changed_claim_is_refused() -> None:
-    office = PassOffice(b"k" * 32, "share")
-    version, body, signature = office.issue({"job": "train-1"}, 60).split(".")
+    signer = PassSigner(b"k" * 32, "share")
+    version, body, signature = signer.issue({"job": "train-1"}, 60).split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=="))
     forged = base64.urlsafe_b64encode(json.dumps({**claims, "job": "train-2"}).encode()).decode().rstrip("=")
-    assert office.read(f"{version}.{forged}.{signature}") is None
+    assert signer.read(f"{version}.{forged}.{signature}") is None
 
 
 @given(st.text(max_size=300))
 def test_nonsense_is_no_pass(text: str) -> None:
-    assert PassOffice(b"k" * 32, "session").read(text) is None
+    assert PassSigner(b"k" * 32, "session").read(text) is None
 
 
 def test_guessing_gets_slower_and_a_success_clears_it() -> None:
