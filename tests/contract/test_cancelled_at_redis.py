@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from isengard.events import JournalLine, RedisEventBus
-from isengard.events.heeding import heeding
 from isengard.events.redis_address import connect
+from isengard.events.redis_cancellation import cancellable
 from isengard.execution.cluster.messages import Mailbox
 from standins.private_redis import RedisServer
 from standins.workbench import PATIENCE_S
@@ -18,7 +18,7 @@ BUSY = 200
 
 
 async def test_of_many_tasks_that_are_cancelled_while_they_write_none_goes_on(tmp_path: Path) -> None:
-    """Before Python 3.12 some thirty of so many do, without `heeding`."""
+    """Before Python 3.12 some thirty of so many do, without `cancellable`."""
     server = RedisServer(tmp_path)
     server.start()
     client = connect(server.url)
@@ -57,20 +57,20 @@ async def swallow(begun: asyncio.Event, failure: type[Exception] | None) -> str:
 @pytest.mark.parametrize("failure", [None, OSError])
 async def test_a_cancellation_that_was_swallowed_counts_all_the_same(failure: type[Exception] | None) -> None:
     begun = asyncio.Event()
-    task = asyncio.create_task(heeding(swallow(begun, failure)))
+    task = asyncio.create_task(cancellable(swallow(begun, failure)))
     await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await heeding(swallow(begun, failure))
+            await cancellable(swallow(begun, failure))
 
 
 async def test_who_was_not_cancelled_gets_the_answer_or_the_error() -> None:
-    assert await heeding(asyncio.sleep(0, "answer")) == "answer"
+    assert await cancellable(asyncio.sleep(0, "answer")) == "answer"
     with pytest.raises(ZeroDivisionError):
-        await heeding(fail())
+        await cancellable(fail())
 
 
 async def fail() -> None:

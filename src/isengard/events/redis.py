@@ -25,8 +25,8 @@ from weakref import WeakSet
 import orjson
 
 from isengard.events.bus import After, BusEvent, BusUnavailable, JournalLine, LineGap, Subscription
-from isengard.events.heeding import heeding
 from isengard.events.redis_address import close, connect
+from isengard.events.redis_cancellation import cancellable
 from isengard.events.redis_listener import Listener
 from isengard.events.redis_wire import KEEP_S, Keys, Scripts, decode
 
@@ -128,6 +128,6 @@ class RedisEventBus:
         from redis.exceptions import RedisError
 
         try:
-            return await heeding(command())
+            return await cancellable(command())
         except (RedisError, OSError) as error:
             raise BusUnavailable(f"Redis does not answer: {error}") from error

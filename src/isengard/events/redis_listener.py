@@ -8,7 +8,7 @@ from collections import deque
 from typing import Any, Self
 
 from isengard.events.bus import After, Gap, JournalLine, Received
-from isengard.events.heeding import heeding
+from isengard.events.redis_cancellation import cancellable
 from isengard.events.redis_wire import Keys, decode, streams_of
 
 _log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ class Listener:
 
         pause = _FIRST_PAUSE_S
         while not self._ended:
-            self._reading = asyncio.ensure_future(heeding(step()))
+            self._reading = asyncio.ensure_future(cancellable(step()))
             try:
                 return await self._reading
             except asyncio.CancelledError:

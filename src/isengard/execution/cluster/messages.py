@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import orjson
 
 from isengard.events.bus import BusUnavailable
-from isengard.events.heeding import heeding
+from isengard.events.redis_cancellation import cancellable
 
 T = TypeVar("T")
 
@@ -105,7 +105,7 @@ class Mailbox:
         from redis.exceptions import RedisError
 
         try:
-            return await heeding(command)
+            return await cancellable(command)
         except (RedisError, OSError) as error:
             raise BusUnavailable(f"Redis does not answer: {error}") from error
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 Answer = TypeVar("Answer")
 
 
-async def heeding(command: Awaitable[Answer]) -> Answer:
+async def cancellable(command: Awaitable[Answer]) -> Answer:
     """What `command` gives or raises; CancelledError if the task was cancelled meanwhile, whatever became of that."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine runs in one
