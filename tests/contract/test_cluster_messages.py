@@ -29,21 +29,21 @@ async def client(tmp_path: Path) -> AsyncIterator[Any]:
 
 
 async def test_a_question_that_nobody_took_is_taken_back(client: Any) -> None:
-    mail = Mailbox(client)
+    mailbox = Mailbox(client)
     for _ in range(3):
-        assert await mail.ask(SITE, "read", timeout_s=0.1) is None
-    assert await mail.receive([SITE], 0.1) is None
+        assert await mailbox.ask(SITE, "read", timeout_s=0.1) is None
+    assert await mailbox.receive([SITE], 0.1) is None
 
 
 async def test_a_question_that_was_taken_is_waited_for_beyond_its_time(client: Any) -> None:
-    mail = Mailbox(client)
-    asking = asyncio.create_task(mail.ask(SITE, "read", timeout_s=2))
-    letter = await mail.receive([SITE], PATIENCE_S)
-    assert letter is not None
+    mailbox = Mailbox(client)
+    asking = asyncio.create_task(mailbox.ask(SITE, "read", timeout_s=2))
+    message = await mailbox.receive([SITE], PATIENCE_S)
+    assert message is not None
     async with asyncio.timeout(PATIENCE_S):
         while "cmdstat_lrem" not in await client.info("commandstats"):  # noqa: ASYNC110 - its time is over
             await asyncio.sleep(0.02)
-    await mail.answer(letter, {"late": True})
+    await mailbox.answer(message, {"late": True})
     answer = await asking
     assert answer is not None
     assert answer.content == {"late": True}

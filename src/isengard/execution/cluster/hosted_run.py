@@ -1,4 +1,4 @@
-"""One run's stay on a host, from its arrival to its release, as the agent looks after it.
+"""One run on this host, from its arrival to its release, as the agent looks after it.
 
     lines are shipped ─ the runner is gone ─ its end is written if it could not ─ "ended" until the site says "release"
 
