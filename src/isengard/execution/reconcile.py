@@ -1,6 +1,7 @@
 """Makes store and journals agree at a worker's start. What happened is in the journal, so the journal wins.
 
-    journal with no row               the row is made again from ``job.created``
+    journal with no row               the row is made again from ``job.created``, unless its request was
+                                      repeated and became another job: then the folder is removed
     journal over, row not             the row ends
     journal resumed, row over         the row is queued again
     row over, journal not             the journal is told how it ended
@@ -143,7 +144,13 @@ def _restore(settings: Settings, store: Store, job_id: str, reader: JournalReade
     found, restored = store.restore_job(job)
     if restored:
         log.warning("job %s had a journal but no row; it was restored", job_id)
-    return found if found.id == job_id else None
+    if found.id == job_id:
+        return found
+    if JobFold.read(reader).status == JobStatus.QUEUED:  # nobody was told of it, and nothing has run
+        log.warning("job %s was cut off while it was made, and asked for again as %s; it is removed", job_id, found.id)
+        tombstones.set_aside(settings, job_id)
+        tombstones.close(settings, tombstones.tombstone_of(settings.paths.job(job_id).root))
+    return None
 
 
 def _close_row_without_journal(settings: Settings, store: Store, job: Job) -> None:

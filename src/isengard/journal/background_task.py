@@ -24,7 +24,7 @@ class BackgroundTask:
     def expect(self) -> None:
         """There is something to do, in its time."""
         if self._thread is None and not self._stopping:
-            self._thread = threading.Thread(target=self._run, name="journal-background task", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="journal-background", daemon=True)
             self._thread.start()
 
     def nudge(self) -> None:

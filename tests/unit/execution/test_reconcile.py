@@ -94,6 +94,27 @@ def test_a_journal_without_a_row_that_is_over_gets_a_row_that_is_over(bench: Wor
     assert (restored.status, restored.current_step, restored.output_path) == (JobStatus.COMPLETED, 20, "/x")
 
 
+def test_of_a_request_that_was_cut_off_and_repeated_one_job_is_left(bench: Workbench) -> None:
+    def submit() -> Job:
+        return control.submit(
+            bench.settings,
+            bench.store,
+            character_id=bench.character.id,
+            trainer="mock",
+            config={"steps": 7},
+            idempotency_key="the-same",
+        )[0]
+
+    cut_off = submit()
+    forget(bench, cut_off)
+    repeated = submit()
+
+    start_over(bench)
+
+    assert [job.id for job in bench.store.list_jobs().jobs] == [repeated.id]
+    assert [path.name for path in bench.settings.paths.jobs.iterdir()] == [repeated.id]
+
+
 def test_a_row_follows_its_journal_to_the_end(bench: Workbench) -> None:
     job = bench.submit()
     claim(bench)

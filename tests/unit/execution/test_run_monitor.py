@@ -22,7 +22,7 @@ from isengard.journal import Entry, JournalReader, JournalWriter
 
 @pytest.fixture
 def paths(tmp_path: Path) -> JobPaths:
-    made = DataDir(tmp_path).job("train-run_monitor")
+    made = DataDir(tmp_path).job("train-monitor")
     made.make()
     return made
 

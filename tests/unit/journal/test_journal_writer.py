@@ -291,7 +291,7 @@ def test_other_lines_are_on_the_disk_soon_without_anybody_asking(
         journal.append(EventName.TRAINING_STEP, "", {"step": 1})
         size = paths.journal.stat().st_size
         until(lambda: bool(synced), "a sync")
-        assert synced[-1] == (size, "journal-caretaker")
+        assert synced[-1] == (size, "journal-background")
 
 
 class TestADiskThatDoesNotConfirm:

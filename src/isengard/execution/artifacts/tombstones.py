@@ -49,7 +49,7 @@ def set_aside(settings: Settings, job_id: str) -> None:
 
 
 def undo(settings: Settings, job_id: str) -> None:
-    """Put back what `dig` has set aside, as far as it got. Raises OSError."""
+    """Put back what `set_aside` took, as far as it got. Raises OSError."""
     folder = settings.paths.job(job_id).root
     tombstone = tombstone_of(folder)
     if (tombstone / _SECRETS).exists():

@@ -85,3 +85,17 @@ it("has what was read before the stream began read again", () => {
     ["job", "train-1", "artifacts"],
   ]);
 });
+
+it("tells of a training that began and ended between two paints, once", () => {
+  hub.show(null);
+  const told: string[] = [];
+  hub.onOutcome(({ after }) => told.push(`${after.id} ${after.status}`));
+  const quick = { ...running, id: "train-2" };
+  FakeStream.newest?.say("job", 1, quick);
+  FakeStream.newest?.say("job", 2, { ...quick, status: "completed", last_seq: 9 });
+  vi.advanceTimersByTime(1000);
+  FakeStream.newest?.say("job", 3, { ...quick, status: "completed", last_seq: 9 });
+  FakeStream.newest?.say("job", 4, { ...running, id: "train-3", status: "completed" });
+  vi.advanceTimersByTime(1000);
+  expect(told).toEqual(["train-2 completed"]);
+});

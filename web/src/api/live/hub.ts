@@ -40,6 +40,8 @@ export class LiveHub {
   private changed = new Map<string, Job>();
   private removed = new Set<string>();
   private storedJob: Job | null = null;
+  /** Jobs seen before their end: one may begin and end between two paints, above all in a tab that is not looked at. */
+  private readonly underway = new Set<string>();
   private seenArtifacts = 0;
   private seenBegun = 0;
   private storedAt = 0;
@@ -172,15 +174,20 @@ export class LiveHub {
   }
 
   private listFrame(frame: Frame): void {
-    if (frame.type === "job") this.changed.set((frame.data as Job).id, frame.data as Job);
+    if (frame.type === "job") this.change(frame.data as Job);
     else if (frame.type === "removed") this.removed.add((frame.data as { id: string }).id);
     else this.snapshot((frame.data as { jobs: Job[] }).jobs);
     this.pacer.request();
   }
 
+  private change(job: Job): void {
+    this.changed.set(job.id, job);
+    if (!isTerminal(job.status)) this.underway.add(job.id);
+  }
+
   /** The snapshot holds what is not over. A job the page holds as active and that is missing ended unseen. */
   private snapshot(jobs: Job[]): void {
-    for (const job of jobs) this.changed.set(job.id, job);
+    for (const job of jobs) this.change(job);
     const active = new Set(jobs.map((job) => job.id));
     const known = this.client.getQueryData<Job[]>(["jobs"]);
     if (known?.some((job) => !isTerminal(job.status) && !active.has(job.id)))
@@ -210,7 +217,10 @@ export class LiveHub {
       this.tell({ before: before?.find((known) => known.id === job.id), after: job });
       if (this.open?.id === job.id) this.show(job.id, job);
     }
-    for (const id of removed) this.sparks.forget(id);
+    for (const id of removed) {
+      this.sparks.forget(id);
+      this.underway.delete(id);
+    }
   }
 
   private paintOpen(): void {
@@ -251,8 +261,10 @@ export class LiveHub {
   }
 
   private tell(change: JobChange): void {
-    const ended = isTerminal(change.after.status) && change.before && !isTerminal(change.before.status);
-    if (ended) for (const listener of this.outcomes) listener(change);
+    if (!isTerminal(change.after.status)) return;
+    const wasUnderway = this.underway.delete(change.after.id);
+    if (wasUnderway || (change.before && !isTerminal(change.before.status)))
+      for (const listener of this.outcomes) listener(change);
   }
 }
 
