@@ -85,7 +85,7 @@ class Unindexed(Ours):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self._logger._writer._ledger._index.catch_up = lambda seq, size: None
+        self._logger._writer._file._index.catch_up = lambda seq, size: None
 
 
 class Unredacted(Ours):

@@ -35,7 +35,8 @@ def measure(server: Isengard | Peer, clients: int, options: argparse.Namespace) 
             ready.wait(120)
             write_steps(paths, options.rate, options.events / options.rate)
             delivered, broken, delays = mine.recv()
-            assert (delivered, broken) == (options.events * clients, 0), "lines were lost or came twice"
+            wanted = options.events * clients
+            assert (delivered, broken) == (wanted, 0), f"{server.name}: {delivered} of {wanted} lines, {broken} breaks"
             return delays
         finally:
             viewers.join(10)

@@ -64,7 +64,7 @@ class JournalFile:
         self.writing = threading.Lock()
         self.fault: str | None = None
         self._index = IndexWriter(paths, self._file.fd)
-        self._caretaker = BackgroundTask(self._look_after, SYNC_INTERVAL_S)
+        self._background = BackgroundTask(self._look_after, SYNC_INTERVAL_S)
         self._is_closed = False
 
     def put(self, data: bytes, lines: int = 1) -> None:
@@ -73,9 +73,9 @@ class JournalFile:
         before = self.last_seq
         self.last_seq = before + lines
         if before // INDEX_BATCH != self.last_seq // INDEX_BATCH:
-            self._caretaker.nudge()
+            self._background.nudge()
         elif before == self._synced_seq:
-            self._caretaker.expect()
+            self._background.expect()
 
     def sync(self) -> None:
         """Wait until all lines are on the disk itself; raises `StorageError`, and does so again once it had to."""
@@ -118,7 +118,7 @@ class JournalFile:
         if self._is_closed:
             return
         self._is_closed = True
-        self._caretaker.stop()
+        self._background.stop()
         self._index.close()
         self._file.close()
         self._lock.release()

@@ -59,7 +59,7 @@ def test_eight_times_the_text_takes_no_more_than_about_eight_times_the_work(unit
 
 
 def test_beyond_the_window_the_work_is_that_of_one_window_after_the_other() -> None:
-    for unit in ("lorem " * 40 + "password=abc&", "eyJa."):
+    for unit in ("lorem " * 40 + "password=abc&", "eyJa.", '"api_keys": ["a", '):  # the last hangs together throughout
         calls = [_calls(_repeat(unit, windows * CAP)) for windows in (1, 2)]
         assert calls[1] <= 3 * calls[0]
 

@@ -130,14 +130,27 @@ class Scanner:
 
 
 def _place_to_cut(spans: list[Span], length: int) -> tuple[int, Span | None]:
-    """Where to cut a full window; or the span that fills it from its start to its end."""
-    place = length - _LOOK
+    """Where to cut a full window; or the span that fills it from its start to its end.
+
+    Never through a secret, and not between a name and its value either, unless names and values hang together for more
+    than half a window: text made for that would else be searched anew for every few characters of it.
+    """
+    wanted = length - _LOOK
+    place = _before_what_belongs_together(spans, wanted)
+    if place >= length // 2:
+        return place, None
+    through = next((span for span in spans if span.start < wanted < span.end), None)
+    if through is not None and through.end < length:
+        return through.end, None
+    behind = max((span.end for span in spans if length // 2 <= span.end <= wanted), default=None)
+    if behind is not None:
+        return behind, None
+    return (wanted, None) if through is None else (0, through)
+
+
+def _before_what_belongs_together(spans: list[Span], place: int) -> int:
+    """The last place up to `place` that no match, nor the name before it, lies across."""
     for span in reversed(spans):
         if span.reach < place < span.end:
-            if span.reach > 0:
-                place = span.reach
-            elif span.end < length:
-                return span.end, None
-            else:
-                return 0, span
-    return place, None
+            place = span.reach
+    return place
