@@ -303,7 +303,7 @@ STRUCTURED: dict[str, Callable[[Rng], Planted]] = {
     "kubernetes env": _hidden("env:\n  - name: HF_TOKEN\n    value: {}\n", _alnum(30)),
     "yaml block": _hidden("auth:\n  password: |\n    {}\n  user: bob\n", _alnum(20)),
     "yaml next line": _hidden("client_secret:\n  {}\nuser: bob\n", _alnum(20)),
-    "npmrc": _hidden("//registry.npmjs.org/:_authToken={}", _uuid),
+    "npmrc": _hidden("//npm.example.com/:_authToken={}", _uuid),
     "api key list": _hidden('"api_keys": ["{}", "{}"]', _alnum(20), _alnum(20)),
     "secrets mapping": _hidden('"secrets": {{"FIRST": "{}", "SECOND": "{}"}}', _alnum(20), _alnum(9)),
     "header tuple": _hidden("[(b'host', b'x'), (b'x-api-key', b'{}')]", _alnum(20)),
