@@ -71,6 +71,7 @@ def test_a_token_opens_the_page_and_a_share_link_opens_one_job(
     guest.goto(guarded.url)  # the start page of a share link is the one job that it shows
     expect(guest).to_have_url(guarded.job_url(ended))
     expect(guest.locator("[data-outcome]")).to_contain_text("Training completed")
+    watch.expect("^403 GET .*/api/training/train-000000000000", "status of 403")
     for elsewhere in ("/new", "/compare", "/characters", "/jobs/train-000000000000"):
         guest.goto(f"{guarded.url}{elsewhere}")
         expect(guest.get_by_text("This link shows one training only")).to_be_visible()
