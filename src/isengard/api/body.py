@@ -129,7 +129,10 @@ def parse_json(body: bytes) -> Any:
         _refuse_no_numbers(body)
         raise json.JSONDecodeError(error.msg, error.doc, error.pos) from None
     _check_shape(value)
-    json.loads(body, object_pairs_hook=_once_each)
+    try:
+        json.loads(body, object_pairs_hook=_once_each)
+    except RecursionError:  # deep below the first of two equal keys, of which orjson kept the other
+        raise _too_deep() from None
     return value
 
 

@@ -48,7 +48,7 @@ _SHARED_UPDATES = 32
 
 @dataclass(slots=True)
 class LiveJob:
-    """One job on the board.
+    """One job as lists show it.
 
     Attributes:
         number: Of its newest change.
@@ -97,7 +97,7 @@ class LiveJobs:
     """The jobs that are not over, and those that were until lately.
 
     Attributes:
-        run_id: Made anew with each board: numbers mean nothing to another one.
+        run_id: Made anew with each object: numbers mean nothing to another one.
         number: Of the newest change.
         forgotten: Changes up to this number may have been forgotten.
     """
@@ -121,8 +121,8 @@ class LiveJobs:
         """Take up the jobs there are and begin to follow."""
         self._loop = asyncio.get_running_loop()
         self._tasks = [
-            asyncio.create_task(self._watch(), name="board-watch"),
-            asyncio.create_task(self._scan_on(), name="board-scan"),
+            asyncio.create_task(self._watch(), name="jobs-watch"),
+            asyncio.create_task(self._scan_on(), name="jobs-scan"),
         ]
         await self._scan()
 
@@ -237,7 +237,7 @@ class LiveJobs:
         tile.job = job
         if tile.fold is None or tile.follower is None:
             tile.fold = await asyncio.to_thread(self._fold, job.id)
-            tile.follower = asyncio.create_task(self._follow(tile, tile.fold), name=f"board-{job.id}")
+            tile.follower = asyncio.create_task(self._follow(tile, tile.fold), name=f"jobs-{job.id}")
         self._show_if_new(tile)
 
     async def _settle(self, tile: LiveJob) -> None:
