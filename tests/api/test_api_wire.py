@@ -148,13 +148,14 @@ def test_a_stream_and_a_socket_outlive_the_time_for_a_head(strict: ApiServer) ->
     [
         (b'{"name": "a", "trigger_word": "b", "name": "c"}', {}, 400, "'name' comes twice"),
         (b'{"name": {"a": 1, "a": 2}}', {}, 400, "'a' comes twice"),
+        (b'{"name": %b%b, "name": "a"}' % (b"[" * 1010, b"]" * 1010), {}, 413, "nested deeper than 64 levels"),
         (b"[" + b"1," * 100_000 + b"1]", {}, 413, "more than 20000 values"),
         (b"{" + b",".join(b'"k%d":1' % number for number in range(100_000)) + b"}", {}, 413, "more than 20000 values"),
         (gzip.compress(b"{}"), {"Content-Encoding": "gzip"}, 415, "Content-Encoding"),
         (b'{"name": "a", "trigger_word": "b"}', {"Content-Type": "text/plain"}, 415, "application/json"),
         (b"name=a&trigger_word=b", {"Content-Type": "application/x-www-form-urlencoded"}, 415, "application/json"),
     ],
-    ids=["twice", "twice inside", "many items", "many keys", "compressed", "text", "form"],
+    ids=["twice", "twice inside", "twice and deep", "many items", "many keys", "compressed", "text", "form"],
 )
 def test_a_body_that_is_no_plain_json_is_refused_with_the_reason(
     strict: ApiServer, body: bytes, headers: dict[str, str], status: int, told: str
