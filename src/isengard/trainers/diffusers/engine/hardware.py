@@ -37,12 +37,6 @@ class Hardware:
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type.upper()
         return f"{name}, {str(self.dtype).removeprefix('torch.')}"
 
-    def peak_memory_mb(self) -> float | None:
-        """Most memory that tensors took on the device so far, MiB; None where the device does not count it."""
-        if self.device.type != "cuda":
-            return None
-        return float(torch.cuda.max_memory_allocated(self.device)) / 2**20
-
     def empty_cache(self) -> None:
         """Give unused memory back to the driver, after a part of the model moved away."""
         if self.device.type == "cuda":

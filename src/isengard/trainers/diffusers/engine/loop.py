@@ -7,6 +7,7 @@ same steps as one that was never interrupted.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from isengard.events.models import Level, TrainingStage
 from isengard.trainers.diffusers.engine.checkpoint import Checkpoints, State
 from isengard.trainers.diffusers.engine.export import lora_file, write_whole
 from isengard.trainers.diffusers.engine.family import Conditioning
+from isengard.trainers.diffusers.engine.memory import SAMPLING, STEPS
 from isengard.trainers.diffusers.engine.optimiser import make_optimizer, make_schedule
 from isengard.trainers.diffusers.engine.sampler import Sampler
 from isengard.trainers.diffusers.engine.session import Session
@@ -57,6 +59,7 @@ class Loop:
         """Go from where the job stands to its last step, then write the LoRA."""
         self._restore()
         self._session.adapter.learning(True)
+        self._session.memory.enter(STEPS)
         if self._parameters.sample_every_n_steps and not self._step:
             self._sample()
         self._run.stage(TrainingStage.TRAINING, "training")
@@ -163,7 +166,9 @@ class Loop:
         self._run.stop()
 
     def _sample(self) -> None:
+        self._session.memory.enter(SAMPLING)
         self._sampler.draw(self._step)
+        self._session.memory.enter(STEPS)
 
     def _save(self) -> None:
         self._run.phase("saving checkpoint")
@@ -186,9 +191,16 @@ class Loop:
         self._run.stage(TrainingStage.EXPORTING, "writing the LoRA")
         content = self._file()
         write_whole(self._run.job.output, lambda file: file.write(content))
-        peak = self._family.hardware.peak_memory_mb()
-        if peak is not None:
-            self._run.log(f"peak memory on the device: {peak:.0f} MiB", peak_memory_mb=round(peak, 1))
+        self._tell_memory()
+
+    def _tell_memory(self) -> None:
+        peaks = self._session.memory.peaks()
+        if not peaks:
+            return
+        listed = ", ".join(f"{part} {peak:.0f}" for part, peak in peaks.items())
+        fields: dict[str, Any] = {f"{part}_peak_memory_mb": peak for part, peak in peaks.items()}
+        most = max(peaks.values())
+        self._run.log(f"peak memory on the device: {most:.0f} MiB ({listed})", peak_memory_mb=most, **fields)
 
 
 def _due(step: int, every: int) -> bool:

@@ -16,6 +16,7 @@ from isengard.trainers.diffusers.engine.dataset import BatchPlan, Picture, read_
 from isengard.trainers.diffusers.engine.family import Family
 from isengard.trainers.diffusers.engine.latents import CachedLatents, Latents, LiveLatents
 from isengard.trainers.diffusers.engine.loading import load_base
+from isengard.trainers.diffusers.engine.memory import PeakMemory
 from isengard.trainers.diffusers.engine.sampler import prompts_of
 from isengard.trainers.diffusers.engine.text import FrozenText, LearningText, Text
 from isengard.trainers.diffusers.metadata import Facts
@@ -34,6 +35,7 @@ class Session:
     latents: Latents
     adapter: Adapter
     facts: Facts
+    memory: PeakMemory
 
 
 def prepare(run: TrainingRun, parameters: DiffusersParameters) -> Session:
@@ -43,6 +45,7 @@ def prepare(run: TrainingRun, parameters: DiffusersParameters) -> Session:
     run.stage(TrainingStage.INITIALIZING, "loading the base model")
     run.phase("loading model")
     hardware = machines.choose(parameters.precision)
+    memory = PeakMemory(hardware)
     family = load_base(parameters, hardware)
     run.log(f"{type(family.pipeline).__name__} on {hardware.describe()}")
     _pause(run)
@@ -59,7 +62,7 @@ def prepare(run: TrainingRun, parameters: DiffusersParameters) -> Session:
     adapter = Adapter(family, parameters.seed)
     family.place(family.denoiser)
     _pause(run)
-    return Session(family, pictures, plan, text, latents, adapter, _facts(family, pictures, plan, started))
+    return Session(family, pictures, plan, text, latents, adapter, _facts(family, pictures, plan, started), memory)
 
 
 def quieten() -> None:
