@@ -2,10 +2,11 @@
 
     python bench/gpu_memory.py [--kinds sd1 sdxl flux] [--folder /dev/shm] [--json FILE]
 
-Real trainings by the diffusers trainer, each a few steps with a sample before and after, one after the other in this
-process. PyTorch counts the tensors' peak, part by part; NVML what the driver gave the process: PyTorch keeps freed
-memory where there is plenty, so a card needs something between the two. Wants an NVIDIA GPU with room for the kind
-(34 GB of disk and 40 GB of GPU memory for FLUX); says so and measures nothing without one. 1 GB is 10⁹ bytes.
+With an NVIDIA GPU: real trainings by the diffusers trainer, each a few steps with a sample before and after, one after
+the other in this process. PyTorch counts the tensors' peak, part by part; NVML what the driver gave the process:
+PyTorch keeps freed memory where there is plenty, so a card needs something between the two. FLUX wants 34 GB of disk
+and 40 GB of GPU memory. Without a GPU: the peak of a step and of a sample's decoding, calculated from shapes alone
+(`models/shapes.py`). 1 GB is 10⁹ bytes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,11 @@ from isengard.trainers import vram
 GB = 1e9
 STEPS = 4
 PARTS = ("preparing", "steps", "sampling")
+NAMES = {
+    "sd1": "stable-diffusion-v1-5/stable-diffusion-v1-5",
+    "sdxl": "stabilityai/stable-diffusion-xl-base-1.0",
+    "flux": "black-forest-labs/FLUX.1-dev",
+}
 _SD = {"resolution": 512, "batch_size": 1, "gradient_checkpointing": False}
 _XL = {**_SD, "resolution": 1024}
 TRIED: dict[str, list[dict[str, Any]]] = {
@@ -109,35 +115,66 @@ def line(row: dict[str, Any]) -> str:
     words = ", ".join(f"{name} {value}" for name, value in row["setting"].items())
     if "failed" in row:
         return f"| {row['kind']} | {words} | {row['failed'][:80]} | | | | {row['estimate'] / GB:.1f} | |"
-    figures = " | ".join(f"{row[name] / GB:.1f}" for name in (*PARTS, "driver", "estimate"))
-    most = max(row[name] for name in PARTS)
+    columns = (*PARTS, "driver", "estimate")
+    figures = " | ".join(f"{row[name] / GB:.1f}" if name in row else "" for name in columns)
+    most = max(row.get(name, 0) for name in PARTS)
     return f"| {row['kind']} | {words} | {figures} | {row['estimate'] / most:.2f} |"
 
 
+def calculate(kind: str, setting: dict[str, Any]) -> dict[str, Any] | None:
+    """The same without a GPU; None for a setting that cannot be calculated."""
+    from models import shapes
+
+    if not set(setting) <= shapes.KNOWN:
+        return None
+    guess = vram.estimate({"optimizer": "adamw", "lora_rank": 16, "base_model": NAMES[kind], **setting})
+    assert guess is not None
+    step = shapes.step_peak(kind, setting)
+    weights = guess.weights + guess.lora
+    return {
+        "kind": kind,
+        "setting": setting,
+        "steps": step,
+        "sampling": weights + shapes.decode_peak(setting["resolution"]),
+        "estimate": guess.total,
+    }
+
+
 def main() -> None:
-    """Make each model, train it under each setting, print a row as soon as it is known."""
+    """Print a row as soon as it is known."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kinds", nargs="+", choices=TRIED, default=["sd1", "sdxl"])
+    parser.add_argument("--kinds", nargs="+", choices=TRIED, default=list(TRIED))
     parser.add_argument("--folder", type=Path, help="where the models are written")
     parser.add_argument("--json", type=Path, help="write all rows here as well")
     arguments = parser.parse_args()
-    if not device_names(None) or importlib.util.find_spec("pynvml") is None:
-        print("No NVIDIA GPU here: nothing was measured.")
-        return
+    with_gpu = bool(device_names(None)) and importlib.util.find_spec("pynvml") is not None
+    print("Measured:" if with_gpu else "No NVIDIA GPU here: calculated from shapes.")
+    print("\n| kind | settings | preparing, GB | steps | sampling | driver | estimate | estimate / most |")
+    print("|---|---|---:|---:|---:|---:|---:|---:|", flush=True)
+    rows: list[dict[str, Any]] = []
+    for row in measured(arguments.kinds, arguments.folder) if with_gpu else calculated(arguments.kinds):
+        rows.append(row)
+        print(line(row), flush=True)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(rows, indent=1))
+
+
+def measured(kinds: Sequence[str], place: Path | None) -> Iterator[dict[str, Any]]:
+    """Make each model and train it under each setting."""
     from models import full_size
 
-    rows: list[dict[str, Any]] = []
-    print("| kind | settings | preparing, GB | steps | sampling | driver | estimate | estimate / most |")
-    print("|---|---|---:|---:|---:|---:|---:|---:|", flush=True)
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as temporary:
-        for kind in arguments.kinds:
+    with tempfile.TemporaryDirectory(dir=place) as temporary:
+        for kind in kinds:
             folder = full_size.make(kind, Path(temporary))
             for setting in TRIED[kind]:
-                rows.append(measure(folder, Path(temporary) / "job", setting))
-                print(line(rows[-1]), flush=True)
-                if arguments.json:
-                    arguments.json.write_text(json.dumps(rows, indent=1))
+                yield measure(folder, Path(temporary) / "job", setting)
             shutil.rmtree(folder)
+
+
+def calculated(kinds: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Every setting that can be calculated."""
+    for kind in kinds:
+        yield from filter(None, (calculate(kind, setting) for setting in TRIED[kind]))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ billion random numbers take a CPU minutes.
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from transformers import (
 
 def make(kind: str, folder: Path) -> Path:
     """Write the pipeline of `kind`, a key of `KINDS`, in 16 bit below `folder`; returns its folder."""
-    with _quick(torch.bfloat16):
+    with quick(torch.bfloat16, "cuda" if torch.cuda.is_available() else "cpu"):
         pipeline = KINDS[kind]()
     pipeline.save_pretrained(folder / kind)
     del pipeline
@@ -47,13 +47,13 @@ def make(kind: str, folder: Path) -> Path:
 
 
 @contextmanager
-def _quick(dtype: torch.dtype) -> Iterator[None]:
-    """Networks made inside have this format and lie on the GPU, if there is one."""
+def quick(dtype: torch.dtype, device: str) -> Iterator[None]:
+    """Networks made inside have this format and lie on this device."""
     torch.manual_seed(0)
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
-        with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        with torch.device(device):
             yield
     finally:
         torch.set_default_dtype(before)
@@ -78,7 +78,8 @@ def _clip(tokens: Any, width: int, layers: int, heads: int, **more: Any) -> CLIP
     )
 
 
-def _vae(**more: Any) -> AutoencoderKL:
+def autoencoder(**more: Any) -> AutoencoderKL:
+    """The autoencoder that all kinds share, in its settings for Stable Diffusion unless `more` says otherwise."""
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
@@ -86,6 +87,30 @@ def _vae(**more: Any) -> AutoencoderKL:
         layers_per_block=2,
         **more,
     )
+
+
+def _sdxl_unet() -> UNet2DConditionModel:
+    return UNet2DConditionModel(
+        sample_size=128,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(320, 640, 1280),
+        transformer_layers_per_block=(1, 2, 10),
+        attention_head_dim=(5, 10, 20),
+        cross_attention_dim=2048,
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=256,
+        projection_class_embeddings_input_dim=2816,
+    )
+
+
+DENOISERS: dict[str, Callable[[], Any]] = {
+    "sd1": lambda: UNet2DConditionModel(sample_size=64, cross_attention_dim=768),
+    "sdxl": _sdxl_unet,
+    "flux": lambda: FluxTransformer2DModel(guidance_embeds=True),
+}
+"""The networks that learn, by the same names."""
 
 
 def _scheduler() -> DDIMScheduler:
@@ -97,10 +122,10 @@ def _scheduler() -> DDIMScheduler:
 def _sd15() -> Any:
     tokens = _tokenizer()
     return StableDiffusionPipeline(
-        vae=_vae(sample_size=512),
+        vae=autoencoder(sample_size=512),
         text_encoder=CLIPTextModel(_clip(tokens, 768, 12, 12)),
         tokenizer=tokens,
-        unet=UNet2DConditionModel(sample_size=64, cross_attention_dim=768),
+        unet=DENOISERS["sd1"](),
         scheduler=_scheduler(),
         safety_checker=None,
         feature_extractor=None,
@@ -111,24 +136,12 @@ def _sd15() -> Any:
 def _sdxl() -> Any:
     tokens = _tokenizer()
     return StableDiffusionXLPipeline(
-        vae=_vae(sample_size=1024, scaling_factor=0.13025, force_upcast=True),
+        vae=autoencoder(sample_size=1024, scaling_factor=0.13025, force_upcast=True),
         text_encoder=CLIPTextModel(_clip(tokens, 768, 12, 12)),
         text_encoder_2=CLIPTextModelWithProjection(_clip(tokens, 1280, 32, 20, projection_dim=1280)),
         tokenizer=tokens,
         tokenizer_2=_tokenizer(),
-        unet=UNet2DConditionModel(
-            sample_size=128,
-            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
-            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-            block_out_channels=(320, 640, 1280),
-            transformer_layers_per_block=(1, 2, 10),
-            attention_head_dim=(5, 10, 20),
-            cross_attention_dim=2048,
-            use_linear_projection=True,
-            addition_embed_type="text_time",
-            addition_time_embed_dim=256,
-            projection_class_embeddings_input_dim=2816,
-        ),
+        unet=DENOISERS["sdxl"](),
         scheduler=_scheduler(),
         add_watermarker=False,
     )
@@ -139,7 +152,7 @@ def _flux() -> Any:
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((c, -2.0) for c in "▁" + string.ascii_lowercase)]
     return FluxPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
-        vae=_vae(
+        vae=autoencoder(
             sample_size=1024,
             latent_channels=16,
             scaling_factor=0.3611,
@@ -161,7 +174,7 @@ def _flux() -> Any:
             )
         ),
         tokenizer_2=T5TokenizerFast(vocab=pieces, model_max_length=512, extra_ids=0),
-        transformer=FluxTransformer2DModel(guidance_embeds=True),
+        transformer=DENOISERS["flux"](),
     )
 
 

@@ -481,7 +481,7 @@ export const S = {
       wouldFit: "It would fit with",
       take: "Use these settings",
       parts: { weights: "weights", lora: "LoRA", activations: "activations", rest: "the rest" },
-      rough: "An estimate: a third more or less is possible.",
+      rough: "An estimate: a fifth more or less is possible.",
     },
     priority: "Priority",
     priorityText: "Higher goes first in the queue.",

@@ -10,7 +10,9 @@ from typing import Any
 
 from isengard.trainers.weights import read_header
 
-_LEARNER = ("unet", "transformer")
+_TRANSFORMER = "transformer"
+_LEARNER = ("unet", _TRANSFORMER)
+_FLUX_TOKENS = 512
 _ATTENTION = ("to_q", "to_k", "to_v", "to_out", "attn", "qkv", "proj")
 
 
@@ -23,19 +25,21 @@ class ModelFacts:
         others: Parameters of text encoders and VAE.
         lora_per_rank: Parameters of a LoRA on its attention for each step of rank.
         certain: Whether this was read from its files; else it is what models of this kind have.
+        text_tokens: Tokens of the prompt that go through the learner beside those of the picture.
     """
 
     learner: int
     others: int
     lora_per_rank: int
     certain: bool
+    text_tokens: int = 0
 
 
 _KNOWN = {
     "sd1": ModelFacts(860_000_000, 207_000_000, 100_000, certain=False),
     "sd2": ModelFacts(866_000_000, 424_000_000, 104_000, certain=False),
     "sdxl": ModelFacts(2_567_000_000, 901_000_000, 725_000, certain=False),
-    "flux": ModelFacts(11_901_000_000, 4_970_000_000, 1_170_000, certain=False),
+    "flux": ModelFacts(11_901_000_000, 4_970_000_000, 1_170_000, certain=False, text_tokens=_FLUX_TOKENS),
 }
 
 
@@ -79,7 +83,9 @@ def _measured(parts: dict[str, list[tuple[str, list[int]]]]) -> ModelFacts | Non
         for name, shape in parts[learner]
         if len(shape) == 2 and any(word in name for word in _ATTENTION)
     )
-    return ModelFacts(sizes[learner], sum(sizes.values()) - sizes[learner], per_rank, certain=True)
+    beside = _FLUX_TOKENS if learner == _TRANSFORMER else 0
+    others = sum(sizes.values()) - sizes[learner]
+    return ModelFacts(sizes[learner], others, per_rank, certain=True, text_tokens=beside)
 
 
 def _guess(model_id: str) -> str:

@@ -3,11 +3,14 @@
     weights      the learner in the training's precision (1 byte a parameter when quantised), and the text encoders and
                  VAE where they stay on the GPU
     LoRA         4 bytes each for weight and gradient, and the optimizer's state
-    activations  (8 + 0.9 × billions of parameters) GB for each megapixel and image; 22 % of it with checkpointing
-    the rest     0.8 GB for CUDA's context and the allocator
+    activations  of a step: (2.8 + 1.9 × billions of parameters) GB for each megapixel and image; with checkpointing
+                 0.17 GB × billions of parameters, at least 1.05. Or of decoding a sample, if that takes more: 3.1 GB a
+                 megapixel
+    the rest     1 GB for CUDA's context, the VAE and workspaces, and 5 % of the activations, which the allocator loses
 
-The figures of the activations are fitted to what people report of SD 1.5, SDXL and FLUX.1; expect them to be off by a
-third either way. 1 GB is 10⁹ bytes.
+The figures of the activations are fitted to what a step of the real networks makes, calculated from their shapes
+(`bench/gpu_memory.py`), and held against a training on a GPU; expect them to be off by a fifth either way, and by more
+for networks of another build. 1 GB is 10⁹ bytes.
 """
 
 from __future__ import annotations
@@ -19,8 +22,12 @@ from typing import Any
 from isengard.trainers.model_facts import ModelFacts, facts_of
 
 _GB = 1e9
-_REST = 0.8 * _GB
-_CHECKPOINTING = 0.22
+_REST = 1.0 * _GB
+_LOST = 0.05
+_FP32 = 1.43
+"""What activations grow by in 32 bit: under autocast about half of them are 32 bit anyway."""
+_DECODING = 3.1 * _GB
+_TOKEN_PIXELS = 16 * 16
 _ROOM = 0.95
 """Share of a GPU's memory that a training can have."""
 _STATE_BYTES = {
@@ -42,7 +49,7 @@ class Estimate:
     weights: float
     lora: float
     activations: float
-    rest: float = _REST
+    rest: float
 
     @property
     def total(self) -> float:
@@ -96,7 +103,7 @@ def _changes(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"optimizer": "adamw8bit"}
     if config.get("quantize") is False:
         yield {"quantize": True}
-    size = int(config.get("resolution") or 512)
+    size = _side(config)
     while size > 512:
         size = max(512, size - 256)
         yield {"resolution": size}
@@ -113,19 +120,36 @@ def _estimate(facts: ModelFacts, config: Mapping[str, Any]) -> Estimate:
     beside = facts.others * (1 if quantised else width) if _keeps_encoders(config) else 0
     trained = facts.lora_per_rank * int(config.get("lora_rank") or 16)
     state = _STATE_BYTES.get(str(config.get("optimizer") or "adamw").lower(), 8)
-    megapixels = (int(config.get("resolution") or 512) ** 2) * int(config.get("batch_size") or 1) / 1e6
-    per_megapixel = (8 + 0.9 * facts.learner / 1e9) * _GB * (width / 2)
-    kept = _CHECKPOINTING if config.get("gradient_checkpointing") else 1.0
+    activations = max(_step(facts, config), _sample(config)) * _size_factor(facts)
     return Estimate(
         weights=float(learner + beside),
         lora=float(trained * (4 + 4 + state)),
-        activations=megapixels * per_megapixel * kept * _size_factor(facts),
+        activations=activations,
+        rest=_REST + _LOST * activations,
     )
+
+
+def _step(facts: ModelFacts, config: Mapping[str, Any]) -> float:
+    """What forward and backward pass of one batch keep."""
+    pixels = _side(config) ** 2 + facts.text_tokens * _TOKEN_PIXELS
+    megapixels = pixels * int(config.get("batch_size") or 1) / 1e6
+    billions = facts.learner / 1e9
+    per_megapixel = max(1.05, 0.17 * billions) if config.get("gradient_checkpointing") else 2.8 + 1.9 * billions
+    return megapixels * per_megapixel * _GB * (_FP32 if _precision(config) == "fp32" else 1)
+
+
+def _sample(config: Mapping[str, Any]) -> float:
+    """What decoding one sample takes, where samples are drawn: no gradients, and one at a time."""
+    return 0.0 if config.get("sample_every_n_steps") == 0 else _side(config) ** 2 / 1e6 * _DECODING
 
 
 def _size_factor(facts: ModelFacts) -> float:
     """Toy models have toy activations; from half a billion parameters on the figures above hold."""
     return min(1.0, facts.learner / 0.5e9)
+
+
+def _side(config: Mapping[str, Any]) -> int:
+    return int(config.get("resolution") or 512)
 
 
 def _precision(config: Mapping[str, Any]) -> str:

@@ -1507,7 +1507,7 @@ export interface components {
         };
         /**
          * MemoryNeed
-         * @description GPU memory that a training will need, roughly: expect it to be off by a third either way.
+         * @description GPU memory that a training will need, roughly: expect it to be off by a fifth either way.
          */
         MemoryNeed: {
             /** Activations Bytes */

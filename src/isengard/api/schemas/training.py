@@ -105,7 +105,7 @@ class JobList(Answer):
 
 
 class MemoryNeed(Answer):
-    """GPU memory that a training will need, roughly: expect it to be off by a third either way."""
+    """GPU memory that a training will need, roughly: expect it to be off by a fifth either way."""
 
     total_bytes: int
     weights_bytes: int
