@@ -7,6 +7,7 @@
     row over, journal not             the journal is told how it ended
     row running, no runner            supervised like any other: given back to the queue, or failed
     row queued or running, no journal the job has failed
+    neither row nor a whole line      the folder is removed (`unborn.py`)
 
 Run once, before the first turn, by the one worker of the data folder.
 """
@@ -21,7 +22,7 @@ from isengard.core.clock import parse_utc
 from isengard.core.errors import IsengardError, NotFound
 from isengard.core.settings import Settings
 from isengard.events.models import EventName
-from isengard.execution import lines
+from isengard.execution import lines, unborn
 from isengard.execution.artifacts import tombstones
 from isengard.execution.job_supervisor import JobSupervisor, ending
 from isengard.jobs.leases import folder_identity
@@ -36,6 +37,8 @@ def reconcile(settings: Settings, store: Store, supervisor: JobSupervisor) -> No
     """Reconcile everything, and adopt what runs."""
     _sweep_tombstones(settings, store)
     mend_journals(settings, store)
+    with _trouble_with("that was cut off while it was made"):
+        unborn.sweep(settings, store)
     for job in _rows(store, (JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.CANCELLING)):
         with _trouble_with(job.id):
             _close_row_without_journal(settings, store, job)
@@ -146,7 +149,7 @@ def _restore(settings: Settings, store: Store, job_id: str, reader: JournalReade
         log.warning("job %s had a journal but no row; it was restored", job_id)
     if found.id == job_id:
         return found
-    if JobFold.read(reader).status == JobStatus.QUEUED:  # nobody was told of it, and nothing has run
+    if JobFold.read(reader).status in (None, JobStatus.QUEUED):  # nobody was told of it, and nothing has run
         log.warning("job %s was cut off while it was made, and asked for again as %s; it is removed", job_id, found.id)
         tombstones.set_aside(settings, job_id)
         tombstones.close(settings, tombstones.tombstone_of(settings.paths.job(job_id).root))

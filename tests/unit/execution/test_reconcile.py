@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from isengard.jobs.leases import Holder
 from isengard.jobs.models import Job, JobStatus
 from isengard.jobs.schema import jobs
 from isengard.journal import JournalWriter
+from isengard.journal.writer_lock import WriterLock
 from standins.workbench import Workbench, workbench
 
 
@@ -94,25 +96,62 @@ def test_a_journal_without_a_row_that_is_over_gets_a_row_that_is_over(bench: Wor
     assert (restored.status, restored.current_step, restored.output_path) == (JobStatus.COMPLETED, 20, "/x")
 
 
-def test_of_a_request_that_was_cut_off_and_repeated_one_job_is_left(bench: Workbench) -> None:
-    def submit() -> Job:
-        return control.submit(
-            bench.settings,
-            bench.store,
-            character_id=bench.character.id,
-            trainer="mock",
-            config={"steps": 7},
-            idempotency_key="the-same",
-        )[0]
+def submit_with_key(bench: Workbench) -> Job:
+    return control.submit(
+        bench.settings,
+        bench.store,
+        character_id=bench.character.id,
+        trainer="mock",
+        config={"steps": 7},
+        idempotency_key="the-same",
+    )[0]
 
-    cut_off = submit()
+
+def test_of_a_request_that_was_cut_off_and_repeated_one_job_is_left(bench: Workbench) -> None:
+    cut_off = submit_with_key(bench)
     forget(bench, cut_off)
-    repeated = submit()
+    repeated = submit_with_key(bench)
 
     start_over(bench)
 
     assert [job.id for job in bench.store.list_jobs().jobs] == [repeated.id]
     assert [path.name for path in bench.settings.paths.jobs.iterdir()] == [repeated.id]
+
+
+@pytest.mark.parametrize("left", ["", "events.jsonl", "half a line", "job.created alone"])
+def test_what_a_killed_api_had_begun_of_a_job_is_removed_with_its_secrets(bench: Workbench, left: str) -> None:
+    whole, begun = bench.submit(), submit_with_key(bench)
+    paths = bench.settings.paths.job(begun.id)
+    first = paths.journal.read_bytes().split(b"\n")[0]
+    shutil.rmtree(paths.root)
+    forget(bench, begun)
+    again = submit_with_key(bench)
+    paths.make()
+    bench.settings.paths.job_secrets(begun.id).write_text("{}")
+    if left:
+        written = {"half a line": first[:40], "job.created alone": first + b"\n"}
+        paths.journal.write_bytes(written.get(left, b""))
+        paths.lock.write_text("1\n")
+
+    start_over(bench)
+
+    assert {path.name for path in bench.settings.paths.jobs.iterdir()} == {whole.id, again.id}
+    assert not bench.settings.paths.job_secrets(begun.id).exists()
+
+
+def test_a_folder_that_is_being_made_or_holds_somebodys_files_is_left_alone(bench: Workbench) -> None:
+    made, strange = bench.settings.paths.job("train-made"), bench.settings.paths.job("train-strange")
+    for paths in (made, strange):
+        paths.make()
+    (strange.samples / "picture.png").write_bytes(b"x")
+    writing = WriterLock(made)
+    try:
+        start_over(bench)
+    finally:
+        writing.release()
+
+    assert made.root.is_dir()
+    assert (strange.samples / "picture.png").exists()
 
 
 def test_a_row_follows_its_journal_to_the_end(bench: Workbench) -> None:
