@@ -105,7 +105,8 @@ class Keyring:
 
     def share(self, actor: Actor, job_id: str, lifetime_s: float) -> str:
         """A pass to one job in the name of `actor`."""
-        return self._shares.issue({"job": job_id, "by": actor.seal}, lifetime_s)
+        claims = {"job": job_id, "by": actor.seal, "round": self._withdrawn.round(job_id)}
+        return self._shares.issue(claims, lifetime_s)
 
     def shared_job(self, pass_text: str) -> str | None:
         """The job that a pass shows; None where it does not hold."""
