@@ -58,6 +58,8 @@ def _token(prefix: str, alphabet: str, *lengths: int) -> Callable[[Rng], Planted
 UPPER = string.ascii_uppercase + string.digits
 
 BARE: dict[str, Callable[[Rng], Planted]] = {
+    "isengard token": _token("isg" + "_", URLSAFE, 43),
+    "isengard pass": lambda rng: Planted.bare("v1." + "ey" + "J", f"{draw(rng, URLSAFE, 90)}.{draw(rng, URLSAFE, 43)}"),
     "huggingface": _token("hf" + "_", ALNUM, 6, 12, 34, 37),
     "huggingface letters": lambda rng: Planted.bare("hf" + "_", "".join(rng.choices(string.ascii_letters, k=34))),
     "huggingface org": _token("api_" + "org_", ALNUM, 34),

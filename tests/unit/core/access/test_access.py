@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from isengard.core.access.passes import PassSigner
 from isengard.core.access.roles import Actor, Role
-from isengard.core.access.throttle import FREE_FAILURES, LONGEST_WAIT_S, FailureThrottle
+from isengard.core.access.throttle import FORGOTTEN_AFTER_S, FREE_FAILURES, LONGEST_WAIT_S, FailureThrottle
 from isengard.core.access.tokens import TokenFile
 from isengard.core.access.withdrawn import Withdrawn
 from isengard.core.errors import Conflict, InvalidInput, NotFound, RateLimited
@@ -170,3 +170,13 @@ def test_links_of_a_version_that_went_by_the_clock_are_over_as_well(tmp_path: Pa
     assert not withdrawn.has({**old, "iat": 1e9 + 2})
     withdrawn.take_back_shares("train-1")
     assert withdrawn.has({**old, "iat": 1e9 + 2})
+
+
+def test_failures_of_long_ago_count_no_more() -> None:
+    clock = Clock()
+    throttle = FailureThrottle(clock)
+    for _ in range(FREE_FAILURES):
+        throttle.failed("10.0.0.1")
+    clock.now += FORGOTTEN_AFTER_S + 1
+    throttle.failed("10.0.0.1")
+    throttle.check("10.0.0.1")
