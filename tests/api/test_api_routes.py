@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Any
@@ -372,6 +373,13 @@ class TestLogs:
         warnings = client.get(f"/api/jobs/{logged}/logs/view", params={"level": "WARN"}).json()["entries"]
         place = locate(seq=12, level="WARN")
         assert warnings[place["offset"]]["seq"] == place["seq"] == next(e["seq"] for e in warnings if e["seq"] >= 12)
+
+    @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+    def test_a_moment_that_utc_has_no_year_for_is_refused(self, client: httpx.Client, logged: str, moment: str) -> None:
+        located = client.get(f"/api/jobs/{logged}/logs/locate", params={"ts": moment})
+        assert (located.status_code, detail(located)) == (422, "ts lies outside of the years 1 to 9999")
+        cursor = base64.urlsafe_b64encode(f"{moment}|train-x".encode()).decode().rstrip("=")
+        assert client.get("/api/training", params={"cursor": cursor}).status_code == 422
 
     def test_locating_nothing_or_two_things_is_an_error(self, client: httpx.Client, logged: str) -> None:
         path = f"/api/jobs/{logged}/logs/locate"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from isengard.core.errors import Conflict
 from isengard.events.redis_address import close, connect
 from isengard.execution.cluster import job_package, runs
 from isengard.execution.cluster.messages import SITE, Mailbox
+from isengard.execution.cluster.sealing import Unsealer
 from standins.jobs_and_characters import a_holder
 from standins.private_redis import RedisServer
 from standins.workbench import PATIENCE_S, workbench
@@ -66,3 +68,24 @@ def test_a_host_that_asks_again_for_a_job_gets_the_same_run_and_another_host_its
         assert (counts.token, counts.host) == (later, "gpu2")
         with pytest.raises(Conflict, match="attempt 2 is not wanted"):
             job_package.pack(bench.settings, bench.store, job.id, 2, "gpu1", "question-3")
+
+
+def test_a_jobs_secrets_are_sealed_for_the_host_that_asked_and_for_this_run(tmp_path: Path) -> None:
+    value = secrets.token_urlsafe(24)
+    with workbench(tmp_path / "data") as bench:
+        job = bench.submit(secrets={"HUB_TOKEN": value})
+        assert bench.store.claim(bench.store.register_worker(a_holder(tmp_path / "host"))) is not None
+        packed = job_package.pack(bench.settings, bench.store, job.id, 1, "gpu1", "question-1")
+        host, other = Unsealer(), Unsealer()
+        sent = job_package.encode(packed, host.public)
+        assert value not in repr(sent)
+        assert job_package.decode(sent, host).secrets == {"HUB_TOKEN": value}
+        assert job_package.encode(packed, host.public)["sealed"] != sent["sealed"]
+        with pytest.raises(Conflict, match="not sealed for this host"):
+            job_package.decode(sent, other)
+        elsewhere = {**sent, "run": {**sent["run"], "token": "another"}}
+        with pytest.raises(Conflict, match="not sealed for this host"):
+            job_package.decode(elsewhere, host)
+        for no_key in ("", "x", "AAAA"):
+            with pytest.raises(Conflict, match="sent no key"):
+                job_package.encode(packed, no_key)

@@ -29,8 +29,8 @@ def test_a_claim_makes_a_queued_job_run_under_a_fence(store: Store, tmp_path: Pa
 
 def test_claims_go_by_priority_and_then_by_time_in_the_queue(store: Store, tmp_path: Path) -> None:
     character = add_character(store)
-    late = add_job(store, character, 5)
     early = add_job(store, character, 1)
+    late = add_job(store, character, 5)
     urgent = add_job(store, character, 9, priority=1)
     raised = add_job(store, character, 8)
     store.set_priority(raised.id, 2)
@@ -51,7 +51,7 @@ def test_a_resumed_job_queues_up_behind_those_that_waited(store: Store, tmp_path
 
 def test_a_retry_is_not_claimed_before_its_time(store: Store, tmp_path: Path) -> None:
     character = add_character(store)
-    later = add_job(store, character, not_before=datetime.now(UTC) + timedelta(hours=1))
+    later = add_job(store, character, not_before=datetime.now(UTC) + timedelta(minutes=30))
     due = add_job(store, character, not_before=datetime.now(UTC) - timedelta(seconds=1))
     worker = store.register_worker(a_holder(tmp_path))
     claimed = store.claim(worker)
@@ -60,6 +60,18 @@ def test_a_retry_is_not_claimed_before_its_time(store: Store, tmp_path: Path) ->
     assert claimed.not_before is None
     assert store.claim(worker) is None
     assert store.get_job(later.id).status is JobStatus.QUEUED
+
+
+def test_the_queue_keeps_its_order_and_loses_no_retry_when_the_clock_is_set_back(store: Store, tmp_path: Path) -> None:
+    character, now = add_character(store), datetime.now(UTC)
+    put_off = add_job(store, character, not_before=now + timedelta(hours=1, seconds=30))
+    first = add_job(store, character, created_at=now + timedelta(hours=1))
+    second = add_job(store, character, created_at=now)
+    far_ahead = add_job(store, character, created_at=now + timedelta(days=400))
+    third = add_job(store, character, created_at=now + timedelta(seconds=1))
+    worker = store.register_worker(a_holder(tmp_path))
+    claimed = [store.claim(worker) for _ in range(5)]
+    assert [job.id for job in claimed if job] == [put_off.id, first.id, second.id, third.id, far_ahead.id]
 
 
 def test_a_job_that_does_not_fit_is_passed_over(store: Store, tmp_path: Path) -> None:

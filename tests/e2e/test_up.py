@@ -9,14 +9,12 @@ import re
 import secrets
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import psutil
 import pytest
 
@@ -167,42 +165,6 @@ def test_a_second_one_on_the_same_folder_is_refused(bench: Workbench) -> None:
             assert "Traceback" not in second.said()
             assert "worker" in second.said()
         assert first.get("/health") == 200
-
-
-def test_given_a_certificate_it_speaks_https_and_nothing_else(bench: Workbench) -> None:
-    cert, key = _certificate(bench.settings.data_dir.parent)
-    with up(bench, "--tls-cert", str(cert), "--tls-key", str(key)) as running:
-        running.wait_until_it_answers()
-        found = _ADDRESS.search(running.said())
-        assert found is not None
-        assert found[1].startswith("https://")
-        with httpx.Client(base_url=found[1], verify=ssl.create_default_context(cafile=str(cert))) as client:
-            answer = client.get("/health")
-            assert answer.status_code == 200
-            assert answer.headers["strict-transport-security"].startswith("max-age=")
-        with pytest.raises(httpx.HTTPError):
-            httpx.get(found[1].replace("https://", "http://") + "/health")
-        assert running.end() == 0
-
-
-def test_a_certificate_that_cannot_serve_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
-    cert, _ = _certificate(tmp_path)
-    _, other = _certificate(tmp_path / "other")
-    place = ("--port", "0", "--data-dir", str(tmp_path / "data"))
-    assert "do not belong together" in refused("--tls-cert", str(cert), "--tls-key", str(other), *place)
-    assert "ISENGARD_TLS_KEY go together" in refused("--tls-cert", str(cert), *place)
-    assert "cannot be read: No such file" in refused("--tls-cert", str(cert), "--tls-key", "missing.pem", *place)
-
-
-def _certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that vouches for itself, and its key."""
-    folder.mkdir(exist_ok=True)
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    wanted = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=here"]
-    names = ["-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-out", str(cert), "-keyout", str(key)]
-    subprocess.run(["openssl", "req", "-x509", *wanted, *names, *files], check=True, capture_output=True)
-    return cert, key
 
 
 def refused(*arguments: str, **environment: str) -> str:

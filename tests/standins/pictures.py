@@ -67,3 +67,28 @@ def zipped(entries: Mapping[str, bytes] | list[tuple[str, bytes]], method: int =
         for name, data in entries.items() if isinstance(entries, Mapping) else entries:
             archive.writestr(zipfile.ZipInfo(name), data, method)
     return out.getvalue()
+
+
+def scans(count: int, size: tuple[int, int] = (64, 48)) -> bytes:
+    """A progressive JPEG whose last refinement is drawn again and again: each time over the whole picture."""
+    data = encode(Image.new("L", size, 128), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * count + data[-2:]
+
+
+def webp_with(before: bytes, data: bytes | None = None) -> bytes:
+    """A WebP with further parts before its own."""
+    body = before + (data or encode(noise(), "WEBP"))[12:]
+    return b"RIFF" + struct.pack("<I", len(body) + 4) + b"WEBP" + body
+
+
+def png_with(before: bytes, data: bytes | None = None) -> bytes:
+    """A PNG with further parts right behind its header."""
+    whole = data or encode(noise())
+    return whole[:33] + before + whole[33:]
+
+
+def jpeg_with(before: bytes, data: bytes | None = None) -> bytes:
+    """A JPEG with further segments at its beginning."""
+    whole = data or encode(noise(), "JPEG")
+    return whole[:2] + before + whole[2:]

@@ -111,7 +111,10 @@ def _seq(reader: JournalReader, wanted: Wanted) -> int | None:
         return wanted.seq
     if wanted.ts.tzinfo is None:
         raise InvalidInput("ts needs a time zone, such as a Z at its end", field="ts")
-    return reader.seq_at_time(format_utc(wanted.ts))
+    try:
+        return reader.seq_at_time(format_utc(wanted.ts))
+    except OverflowError:  # the first or last day there is, in a zone where UTC has another
+        raise InvalidInput("ts lies outside of the years 1 to 9999", field="ts") from None
 
 
 def _split(text: str) -> set[str]:

@@ -128,7 +128,7 @@ class Page:
         return Response(
             body,
             media_type=_TYPES[".html"],
-            headers={"content-security-policy": policy(nonce), "cache-control": "no-cache"},
+            headers={"content-security-policy": policy(nonce), "cache-control": "private, no-cache"},
         )
 
     def _asset(self, asset: Asset, headers: Headers) -> Response:

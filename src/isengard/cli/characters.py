@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from io import BufferedReader
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +11,7 @@ import typer
 from isengard.cli import workspace
 from isengard.cli.humanize import ago
 from isengard.cli.options import DataDirOption, JsonOption
+from isengard.cli.path_stream import PathStream
 from isengard.cli.terminal import print_json, print_table, say
 from isengard.core.errors import InvalidInput
 
@@ -104,15 +105,30 @@ def _files(given: list[Path]) -> list[Path]:
 
 def _ingest(place: workspace.Workspace, character_id: str, paths: list[Path]) -> list[dict[str, str]]:
     """Add what can be added; returns what could not be, with the reasons."""
+    from isengard.core.redaction import Redactor
     from isengard.datasets.intake import Intake
     from isengard.datasets.limits import Limits
+    from isengard.datasets.names import shown
     from isengard.datasets.uploads import IncomingFile
 
     intake = Intake(place.store, place.settings.paths, Limits.of(place.settings))
-    with ExitStack() as stack:
-        files = [IncomingFile(path.name, stack.enter_context(path.open("rb"))) for path in paths]
+    unreadable = {path.name: reason for path in paths if (reason := _fault(path))}
+    files = [IncomingFile(path.name, BufferedReader(PathStream(path))) for path in paths if path.name not in unreadable]
+    mask = Redactor().filename
+    rejected = [{"filename": shown(mask(name)), "reason": reason} for name, reason in unreadable.items()]
+    if files:
         result = intake.ingest(character_id, files)
-    return [{"filename": each.filename, "reason": each.reason} for each in result.rejected]
+        rejected += [{"filename": each.filename, "reason": each.reason} for each in result.rejected]
+    return rejected
+
+
+def _fault(path: Path) -> str:
+    """Why a file cannot be read; empty if it can."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    return ""
 
 
 def _say_rejected(rejected: list[dict[str, str]]) -> None:

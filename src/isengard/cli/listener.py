@@ -11,6 +11,7 @@ import os
 import socket
 
 from isengard.cli import encryption
+from isengard.cli.terminal import complain
 from isengard.core.access.first_token import ensure_first
 from isengard.core.errors import StartupError
 from isengard.core.settings import Settings
@@ -25,6 +26,8 @@ def bind(settings: Settings) -> socket.socket:
         StartupError: The port is taken, the host is unknown, or the certificate cannot be used.
     """
     encryption.check(settings)
+    if complaint := encryption.complaint_of_clients(settings):
+        complain(complaint)
     family, address = _resolve(settings)
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:

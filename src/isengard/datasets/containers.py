@@ -7,6 +7,7 @@ more afterwards. Decodes no pixels; `pictures.py` does.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -22,12 +23,19 @@ _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _PNG_KEPT = {b"IHDR": 13, b"PLTE": 768, b"tRNS": 256, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"sBIT": 4}
 """With the most bytes that each may have; what is longer holds something else."""
 _MAX_PROFILE = 4 * 1024 * 1024
+_TOO_EARLY = "it ends too early"
+_MAX_PARTS = 100_000
+"""Of a file. Encoders make a few; a picture of 50 MB in packed parts of 1 KiB has half as many."""
+_MAX_SCANS = 64
+"""Of a JPEG, whose every scan goes over all of the picture, however few bytes it has; encoders make up to a dozen."""
 
 _OTHERS = (
     (b"GIF8", "GIF"),
     (b"BM", "BMP"),
     (b"II*\x00", "TIFF"),
     (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),
+    (b"MM\x00+", "TIFF"),
     (b"%PDF", "PDF"),
     (b"PK\x03\x04", "a zip archive"),
     (b"\x1f\x8b", "a gzip archive"),
@@ -35,7 +43,13 @@ _OTHERS = (
     (b"\x00\x00\x01\x00", "an icon"),
     (b"\xff\x0a", "JPEG XL"),
     (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+    (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"qoif", "QOI"),
+    (b"%!PS", "PostScript"),
 )
+_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"hei": "HEIC", b"hev": "HEIC", b"mif1": "HEIC", b"msf1": "HEIC"}
+"""Of files in boxes, by how their brand begins; every other one is a video's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +79,7 @@ def rewrite(data: bytes) -> Container:
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             return _webp(data)
     except (struct.error, IndexError, zlib.error) as error:
-        raise Refused("the image is damaged: it ends too early") from error
+        raise Refused(f"the image is damaged: {_TOO_EARLY}") from error
     raise Refused(f"{_other(data)}; JPEG, PNG and WebP images are taken")
 
 
@@ -76,13 +90,27 @@ def _other(data: bytes) -> str:
         if data.startswith(magic):
             return f"the file is {name}"
     if data[4:8] == b"ftyp":
-        return "the file is HEIC, AVIF or a video"
+        brand = next((name for start, name in _BRANDS.items() if data[8:12].startswith(start)), "a video")
+        return f"the file is {brand}"
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if b"<svg" in head:
         return "the file is SVG"
     if head.startswith((b"<!doctype", b"<html", b"<script", b"<?xml", b"<")):
         return "the file is HTML or XML"
     return "the file is not an image"
+
+
+class _Parts:
+    """Counts the parts of a file; a flood of them costs time, however small each is."""
+
+    def __init__(self) -> None:
+        self._found = 0
+
+    def count(self) -> None:
+        """One more; raises `Refused` for one too many."""
+        self._found += 1
+        if self._found > _MAX_PARTS:
+            raise Refused(f"the image consists of more than {_MAX_PARTS} parts")
 
 
 # --- PNG: https://www.w3.org/TR/png-3/ ---
@@ -99,7 +127,7 @@ def _png(data: bytes) -> Container:
             frames = struct.unpack(">I", body[:4])[0]
         elif kind == b"eXIf":
             orientation = exif_orientation(body)
-        if kind in (b"IDAT", b"IEND"):
+        if (kind == b"IDAT" and body) or kind == b"IEND":
             pixels += _png_chunk(kind, body)
         elif len(body) <= _PNG_KEPT.get(kind, -1) or (kind == b"iCCP" and _profile_is_sane(body)):
             before += _png_chunk(kind, body)
@@ -111,8 +139,9 @@ def _png(data: bytes) -> Container:
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The chunks up to IEND, in order; raises `Refused` where order, length or checksum is wrong."""
     at = len(_PNG_MAGIC)
-    kind = b""
+    kind, parts = b"", _Parts()
     while kind != b"IEND":
+        parts.count()
         length = struct.unpack_from(">I", data, at)[0]
         first, kind = not kind, data[at + 4 : at + 8]
         body = data[at + 8 : at + 8 + length]
@@ -142,6 +171,8 @@ def _profile_is_sane(body: bytes) -> bool:
 
 # --- JPEG: ITU T.81; EXIF and ICC as APP segments ---
 
+_MARKER = re.compile(rb"\xff+[^\xff]", re.DOTALL)
+_BEHIND_A_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 _STANDALONE = {0x01, *range(0xD0, 0xD8)}
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 _JPEG_KEPT = _SOF | {0xC4, 0xCC, 0xDB, 0xDD, 0xDE, 0xDF, 0xDC}
@@ -152,8 +183,12 @@ def _jpeg(data: bytes) -> Container:
     body = bytearray()
     width = height = 0
     orientation = 1
+    scans = 0
     for marker, segment in _jpeg_segments(data):
         content = segment[4:]
+        scans += marker == 0xDA
+        if scans > _MAX_SCANS:
+            raise Refused(f"the image is drawn in more than {_MAX_SCANS} scans, as no camera and no program does")
         if marker in _SOF:
             height, width = struct.unpack_from(">HH", segment, 5)
         if marker == 0xE0 and content[:5] == b"JFIF\x00":
@@ -172,12 +207,13 @@ def _jpeg(data: bytes) -> Container:
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Markers with their whole segments up to the end of the (first) image; a scan's data belongs to its segment."""
-    at = 2
+    at, parts = 2, _Parts()
     while True:
-        if data[at] != 0xFF:
-            raise Refused("the image is damaged: its parts are out of order")
-        while data[at + 1] == 0xFF:  # fill bytes
-            at += 1
+        parts.count()
+        found = _MARKER.match(data, at)  # behind fill bytes
+        if found is None:
+            raise Refused(f"the image is damaged: {'its parts are out of order' if at < len(data) else _TOO_EARLY}")
+        at = found.end() - 2
         marker = data[at + 1]
         if marker == 0xD9:
             return
@@ -186,7 +222,7 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
             continue
         end = at + 2 + struct.unpack_from(">H", data, at + 2)[0]
         if end > len(data):
-            raise Refused("the image is damaged: it ends too early")
+            raise Refused(f"the image is damaged: {_TOO_EARLY}")
         if marker == 0xDA:
             end = _scan_end(data, end)
         yield marker, data[at:end]
@@ -195,17 +231,10 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _scan_end(data: bytes, at: int) -> int:
     """Where the entropy-coded data ends: at the next marker that is no restart and no stuffed byte."""
-    while True:
-        at = data.find(b"\xff", at)
-        if at < 0 or at + 1 >= len(data):
-            raise Refused("the image is damaged: it ends too early")
-        following = data[at + 1]
-        if following == 0x00 or 0xD0 <= following <= 0xD7:
-            at += 2
-        elif following == 0xFF:
-            at += 1
-        else:
-            return at
+    found = _BEHIND_A_SCAN.search(data, at)
+    if found is None:
+        raise Refused(f"the image is damaged: {_TOO_EARLY}")
+    return found.start()
 
 
 # --- WebP: https://developers.google.com/speed/webp/docs/riff_container ---
@@ -241,9 +270,10 @@ def _webp(data: bytes) -> Container:
 def _riff_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     end = 8 + struct.unpack_from("<I", data, 4)[0]
     if end > len(data):
-        raise Refused("the image is damaged: it ends too early")
-    at = 12
+        raise Refused(f"the image is damaged: {_TOO_EARLY}")
+    at, parts = 12, _Parts()
     while at + 8 <= end:
+        parts.count()
         kind, length = data[at : at + 4], struct.unpack_from("<I", data, at + 4)[0]
         if at + 8 + length > end:
             raise Refused("the image is damaged: its parts overlap its end")

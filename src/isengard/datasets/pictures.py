@@ -6,6 +6,8 @@ Knows three formats and asks Pillow for no other, so the dozens of rarer decoder
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,11 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from isengard.datasets import containers, polyglots
 from isengard.datasets.limits import Limits, Refused
 
+_OF_BAD_BYTES = (
+    *(OSError, ValueError, SyntaxError, LookupError, EOFError, ArithmeticError),
+    *(TypeError, RuntimeError, MemoryError, struct.error, zlib.error),
+)
+"""What decoders raise over them."""
 FORMATS = (containers.PNG, containers.JPEG, containers.WEBP)
 
 
@@ -96,7 +103,7 @@ def _refusals() -> Iterator[None]:
         raise Refused("the image is damaged: it cannot be read") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Refused("the image has too many pixels") from error
-    except (OSError, ValueError, SyntaxError, IndexError, EOFError, ArithmeticError) as error:
+    except _OF_BAD_BYTES as error:
         raise Refused(f"the image is damaged: {_words(error)}") from error
 
 

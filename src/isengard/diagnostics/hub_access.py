@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
-_MODEL_ID = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}")
+_MODEL_ID = re.compile(r"[A-Za-z0-9_][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
+"""No part begins with a dot: ``../x`` would lead to another address of the hub."""
 _FILES = ("model_index.json", "config.json")
 _TIMEOUT_S = 6.0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from isengard.core import correlation as correlations
 from isengard.core.correlation import Correlation
 from isengard.core.errors import CommitUncertain, Conflict, Fenced, IllegalTransition, InvalidInput, StorageError
 from isengard.core.paths import check_character_id, check_job_id, new_job_id
+from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
 from isengard.execution import config_secrets, inbox, job_secrets, lines, settling, wake
 from isengard.execution.artifacts import open_artifacts, recovery, tombstones
@@ -76,11 +78,18 @@ def submit(  # noqa: PLR0913 - one for each thing a request can say, by name onl
         total_steps=int(validated["steps"]),
         priority=priority,
         requirements=_requirements(chosen, validated),
-        idempotency_key=idempotency_key,
+        idempotency_key=_storable(settings, idempotency_key),
         request_fingerprint=_fingerprint(character.id, name, validated, given),
         has_secrets=bool(given or hidden),
     )
     return _create(settings, store, job, character, given | hidden, story)
+
+
+def _storable(settings: Settings, key: str | None) -> str | None:
+    """An idempotency key as it may be stored: of one that looks like a secret a digest, which is as good."""
+    if key is None or Redactor.configured(os.environ, settings.redact_patterns).text(key) is key:
+        return key
+    return f"sha256-{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def _requirements(trainer: Trainer, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,16 @@ MAX_SECRETS = 64
 MAX_VALUE_CHARACTERS = 65_536
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
-_STEERING = re.compile(r"(?i)ISENGARD_.*|LD_.*|DYLD_.*|PYTHON.*|PATH|HOME|IFS|BASH_ENV|ENV|TRACEPARENT")
-"""Names that steer processes instead of authenticating them."""
+_STEERING = re.compile(
+    r"(?i)ISENGARD_.*|LD_.*|DYLD_.*|PYTHON.*|PATH|HOME|IFS|BASH_ENV|ENV|TRACEPARENT|SHELL|TMPDIR|EDITOR|PAGER"
+    r"|GLIBC_TUNABLES|GCONV_PATH|LOCPATH|MALLOC_.*|HOSTALIASES|OPENSSL_.*|SSL_CERT_.*|.*_CA_BUNDLE|HF_ENDPOINT"
+    r"|GIT_(?!.*(?:TOKEN|PASSWORD|KEY)).*|NODE_OPTIONS|PERL5.*|RUBY(?:OPT|LIB)|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS"
+    r"|CC|CXX|CUDA_HOME|CUDA_PATH|TRITON_.*|TORCHINDUCTOR_.*|TORCH_EXTENSIONS_DIR"
+)
+"""Names that steer processes instead of authenticating them: what they load, run, compile with or believe.
+
+Where only some trainers are allowed, a job's secrets must not be a way to run something else.
+"""
 
 
 def check(secrets: Mapping[str, str]) -> dict[str, str]:

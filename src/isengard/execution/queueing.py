@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from isengard.core.errors import Conflict
 from isengard.core.paths import check_job_id
+from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
 from isengard.execution import wake
 from isengard.jobs.models import Job, JobStatus
@@ -11,8 +14,13 @@ from isengard.jobs.store import Store
 
 
 def pause(settings: Settings, store: Store, reason: str | None = None) -> None:
-    """Let no further job start; those that run go on. Automatic retries wait as well."""
-    store.pause_queue(reason)
+    """Let no further job start; those that run go on. Automatic retries wait as well.
+
+    Args:
+        reason: For people; secrets in it are masked.
+    """
+    redactor = Redactor.configured(os.environ, settings.redact_patterns)
+    store.pause_queue(None if reason is None else redactor.text(reason))
     wake.worker(settings.paths)
 
 

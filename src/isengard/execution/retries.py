@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from isengard.jobs.lease_store import LONGEST_WAIT
 from isengard.jobs.models import Job
 
 FIRST_DELAY_S = 30.0
-LONGEST_DELAY_S = 1800.0
+LONGEST_DELAY_S = LONGEST_WAIT.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ def decode(cursor: str) -> tuple[datetime, str]:
         parsed = datetime.fromisoformat(moment)
         if parsed.tzinfo is None or "\x00" in identifier:
             raise ValueError
-    except (ValueError, binascii.Error) as error:
+        parsed = parsed.astimezone(UTC)
+    except (ValueError, OverflowError, binascii.Error) as error:
         raise InvalidInput("cursor is not one that this listing gave", field="cursor") from error
     return parsed, identifier

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, func, or_, select, update
@@ -22,6 +22,7 @@ from isengard.jobs.models import HELD, Job, JobPage, JobStatus, check_transition
 from isengard.jobs.schema import characters, jobs
 
 MAX_PAGE = 1000
+_FARTHEST_AHEAD = timedelta(days=1)
 
 
 class JobChanges(TypedDict, total=False):
@@ -101,9 +102,10 @@ class JobStore:
         """
         if job.status is not JobStatus.QUEUED:
             raise ValueError("a job is born queued")
-        job = dataclasses.replace(job, queued_at=job.queued_at or job.created_at, updated_at=job.created_at)
+        job = dataclasses.replace(job, updated_at=job.created_at)
         with self._db.write() as connection:
             self._hold_character(connection, job.character_id)
+            job = dataclasses.replace(job, queued_at=_behind_the_queue(connection, job.queued_at or job.created_at))
             if not self._insert(connection, job):
                 return _same_request(_by_key(connection, job), job), False
             if before_commit is not None:
@@ -212,7 +214,7 @@ class JobStore:
             if fence is not None and present.fence != fence:
                 raise Fenced(f"job {job_id} was taken over by another worker", field="job_id")
             check_transition(job_id, present.status, wanted)
-            values = {**_consequences(wanted), **changes}
+            values = {**_consequences(wanted, connection), **changes}
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(status=wanted, **values))
             changed = _one(connection, job_id)
             if before_commit is not None:
@@ -299,14 +301,24 @@ def _by_columns(progress: Iterable[Progress]) -> Iterable[tuple[tuple[str, ...],
     return groups.items()
 
 
-def _consequences(wanted: JobStatus) -> dict[str, Any]:
+def _behind_the_queue(connection: Connection, moment: datetime) -> datetime:
+    """`moment`, or just behind the last job that waits, if the clock was set back since that one came.
+
+    What waits under a moment more than a day ahead came under a clock that was plainly wrong, and is not followed.
+    """
+    in_sight = (jobs.c.status == JobStatus.QUEUED, jobs.c.queued_at <= moment + _FARTHEST_AHEAD)
+    last: datetime | None = connection.execute(select(func.max(jobs.c.queued_at)).where(*in_sight)).scalar()
+    return moment if last is None or last < moment else last + timedelta(microseconds=1)
+
+
+def _consequences(wanted: JobStatus, connection: Connection) -> dict[str, Any]:
     now = datetime.now(UTC)
     values: dict[str, Any] = {"updated_at": now}
     if wanted.is_terminal:
         values |= {"completed_at": now, "worker_id": None, "eta_seconds": None, "stage": wanted.value}
     if wanted is JobStatus.QUEUED:
         values |= {
-            "queued_at": now,
+            "queued_at": _behind_the_queue(connection, now),
             "stage": "queued",
             "worker_id": None,
             "fence": 0,

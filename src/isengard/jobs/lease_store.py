@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, insert, or_, select, true, update
@@ -22,6 +22,9 @@ from isengard.jobs.schema import counters, jobs, queue, workers
 _FENCE = "fence"
 _QUEUE = "default"
 _MAX_PASSED_OVER = 100
+LONGEST_WAIT = timedelta(minutes=30)
+"""How long a job is put off at most."""
+_CLOCKS_DIFFER = timedelta(minutes=5)
 _ORDER = (jobs.c.priority.desc(), jobs.c.queued_at, jobs.c.created_at, jobs.c.id)
 
 
@@ -181,7 +184,7 @@ class LeaseStore:
             query = (
                 select(jobs)
                 .where(jobs.c.status == JobStatus.QUEUED, jobs.c.id.not_in(passed_over))
-                .where(or_(jobs.c.not_before.is_(None), jobs.c.not_before <= now))
+                .where(_is_due(now))
                 .order_by(*_ORDER)
                 .limit(1)
             )
@@ -226,6 +229,12 @@ def begin_at_birth(connection: Connection, job: Job, home: str) -> Job:
     }
     connection.execute(update(jobs).where(jobs.c.id == job.id).values(**changes))
     return dataclasses.replace(job, **changes)
+
+
+def _is_due(now: datetime) -> Any:
+    """A moment that is farther ahead than any can be was set before the clock was set back."""
+    moment = jobs.c.not_before
+    return or_(moment.is_(None), moment <= now, moment > now + LONGEST_WAIT + _CLOCKS_DIFFER)
 
 
 def _without_worker() -> Any:

@@ -36,7 +36,8 @@ class JournalReplica:
         """Append those of the lines (in order, without line feeds) that the copy lacks; returns how many that were.
 
         Raises:
-            Conflict: They do not follow the last line: there is a gap, or a line is not of this job. Nothing was taken.
+            Conflict: They do not follow the last line: there is a gap, or a line is not of this job or no single line.
+                Nothing was taken.
             StorageError: The disk refused; nothing was taken.
         """
         with self._file.writing:
@@ -44,6 +45,8 @@ class JournalReplica:
             for line in lines:
                 entry = Entry.parse(line)
                 wanted = self._file.last_seq + len(missing) + 1
+                if b"\n" in line:
+                    raise Conflict(f"line {entry.seq} of {self._job_id} holds a line feed")
                 if entry.job_id != self._job_id:
                     raise Conflict(f"line {entry.seq} belongs to job {entry.job_id}, not {self._job_id}")
                 if entry.seq > wanted:

@@ -41,7 +41,7 @@ async def test_navigations_get_the_page_with_a_fresh_nonce(built: Path) -> None:
     nonces = set()
     for answer in answers:
         assert answer.status_code == 200
-        assert answer.headers["cache-control"] == "no-cache"
+        assert answer.headers["cache-control"] == "private, no-cache", "it says who the reader is"
         policy = answer.headers["content-security-policy"]
         nonce = policy.partition("'nonce-")[2].partition("'")[0]
         assert f'content="{nonce}"'.encode() in answer.content

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -235,6 +237,24 @@ def test_characters_are_made_listed_and_given_images(run: Run, tmp_path: Path) -
     code, _, err = run("characters", "add", "Zed", str(tmp_path / "three.png"))
     assert code == 1
     assert "three.png" in err
+
+
+def test_a_folder_may_hold_more_images_than_the_system_gives_files(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(150):
+        Image.new("RGB", (8, 8), (number, 90, 160)).save(folder / f"p{number}.png")
+    archive = tmp_path / "more.zip"
+    with zipfile.ZipFile(archive, "w") as zipped:
+        Image.new("RGB", (8, 8), (200, 90, 160)).save(tmp_path / "z.png")
+        zipped.write(tmp_path / "z.png", "z.png")
+    argv = [sys.executable, "-m", "isengard", "characters", "create", "Zed", "--trigger", "zed", "--json"]
+    argv += ["--images", str(folder), "--images", str(archive), "--data-dir", str(tmp_path / "data")]
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -n 100; exec "$@"', "sh", *argv], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["image_count"] == 151
 
 
 def test_debug_bundle_is_written_where_asked_and_shows_the_first_error(

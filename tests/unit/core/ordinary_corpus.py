@@ -13,6 +13,11 @@ Rng = random.Random
 
 HAND_WRITTEN = r"""
 task-42 done
+session_id=42 Session ID: 12 "ss_session_id": "3419871263" session_id = uuid.uuid4() session_id=self.session_id
+wandb session_id='20260102_030405-8x1k2m3n' XDG_SESSION_ID=c2 session id of the notebook; sessions: 3
+running on Erlang/OTP 26, otp_release: 26, the otp module, adopt=123456, otp=None otp: ${OTP}
+SENTRY_DSN= SENTRY_DSN=${SENTRY_DSN} dsn=mysql DATABASE_DSN=sqlite:///x.db {"dsn": null} ODBC dsn=Warehouse
+sentry_sdk.init(dsn=SENTRY_DSN) dsn=postgresql://isengard@db/isengard --dsn postgres://u@h/db mail to a:b@tcp.example.org
 risk-free and disk-cache and desk-lamp and mask-rcnn and ask-me
 from huggingface_hub import hf_hub_download, hf_transfer
 HF_HUB_ENABLE_HF_TRANSFER=1 uses hf_transfer

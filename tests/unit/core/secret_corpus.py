@@ -58,6 +58,8 @@ def _token(prefix: str, alphabet: str, *lengths: int) -> Callable[[Rng], Planted
 UPPER = string.ascii_uppercase + string.digits
 
 BARE: dict[str, Callable[[Rng], Planted]] = {
+    "isengard token": _token("isg" + "_", URLSAFE, 43),
+    "isengard pass": lambda rng: Planted.bare("v1." + "ey" + "J", f"{draw(rng, URLSAFE, 90)}.{draw(rng, URLSAFE, 43)}"),
     "huggingface": _token("hf" + "_", ALNUM, 6, 12, 34, 37),
     "huggingface letters": lambda rng: Planted.bare("hf" + "_", "".join(rng.choices(string.ascii_letters, k=34))),
     "huggingface org": _token("api_" + "org_", ALNUM, 34),
@@ -265,6 +267,10 @@ STRUCTURED: dict[str, Callable[[Rng], Planted]] = {
     "url token": _hidden("https://{}@github.com/org/repo.git", _alnum(36)),
     "oauth url": _hidden("https://oauth2:{}@gitlab.com/org/repo.git", _alnum(20)),
     "sentry dsn": _hidden("https://{}@o1.ingest.sentry.io/42", _hex(32)),
+    "sentry dsn by name": _hidden("SENTRY_DSN=https://{}@sentry.example.org/42", _alnum(8, 12)),
+    "socket dsn": _hidden("root:{}@tcp(127.0.0.1:3306)/app", _alnum(6, 16)),
+    "session id": _hidden("session_id={}", _hex(32)),
+    "session header": _hidden("Mcp-Session-Id: {}", _uuid),
     "netrc line": _hidden("machine api.wandb.ai login user password {}", _hex(40)),
     "netrc block": _hidden("machine huggingface.co\n  login bob\n  password {}\n", _alnum(24)),
     "curl user": _hidden("curl -u admin:{} https://example.org/x", _alnum(12)),

@@ -25,6 +25,7 @@ HOSTILE = (
     *("name: HF_TOKEN value ", "curl -u a:", "mysql -", "docker login x ", "login a password ", "machine a\n", "A_" * 20 + "KEY", "<password>", "token is "),
     *("%3D", "token%3D", "\\/", "\\u003d", "&amp;", "“", "“token”: “", 'token = """', "token\uff1a", "| token | ", "token  ", "token\t", "\u00a0"),
     *('"loc": ["body", "token"], ', '"loc": ["a" ', "token\n  [type=", "auth=('a', ", "curl -b ", "set -x ", "set -x TOKEN ", "<key>token</key>", "login(key="),
+    *("dsn=", "dsn=a:", "a:@tcp(", "a:b@tcp", "@unix(", "otp=123456 ", "otp: ", "session_id=a1b2 ", "session-id: ", "isg_", "v1.eyJa."),
     *("known-value-", "known-value-known\n", "known-\n"),
 )  # fmt: skip
 REDACTOR = Redactor(["known-value-known-value", "another \"known\" 'value' & <more>"])

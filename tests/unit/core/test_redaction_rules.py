@@ -178,3 +178,40 @@ def test_a_name_behind_a_loggers_colon_is_still_a_name(before: str, name: str) -
 def test_what_stands_right_before_it_does_not_hide_it(before: str, start: str, size: int) -> None:
     value = draw(RNG, ALNUM, size - 1) + "7"
     assert value not in REDACTOR.text(f"{before}{start}{value}")
+
+
+@pytest.mark.parametrize("text", ["otp={}", "OTP: {}", '"otp": "{}"', '"totp": {}', "--otp {}", "MFA_OTP={}"])
+def test_a_one_time_password_of_six_to_eight_digits_is_masked_under_its_name(text: str) -> None:
+    for size in (6, 8):
+        code = "".join(RNG.choices("123456789", k=size))
+        masked = REDACTOR.text(text.format(code))
+        assert code not in masked
+        assert "***" in masked
+    for other in ("26", "12345", "123456789", "0.123456"):
+        assert REDACTOR.text(text.format(other)) == text.format(other)
+
+
+@pytest.mark.parametrize(
+    "text", ["session_id={}", "SESSION-ID: {}", '"sessionId": "{}"', "Mcp-Session-Id: {}", "--session-id {}"]
+)
+def test_a_session_is_masked_where_its_id_is_a_long_random_run(text: str) -> None:
+    for secret in (draw(RNG, HEX, 32), draw(RNG, ALNUM, 20), f"s.{draw(RNG, ALNUM, 18)}"):
+        assert secret not in REDACTOR.text(text.format(secret))
+    for other in ("17", "c2", "3419871263", "20260102_030405-8x1k2m3n", "2026-01-02T03:04:05-run7"):
+        assert REDACTOR.text(text.format(other)) == text.format(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SENTRY_DSN=https://{}@o1.ingest.sentry.io/42", "SENTRY_DSN=https://***@o1.ingest.sentry.io/42"),
+        ("init(dsn='https://{}@sentry.example.org/1')", "init(dsn='https://***@sentry.example.org/1')"),
+        ("DSN=root:{}@tcp(db:3306)/app", "DSN=root:***@tcp(db:3306)/app"),
+        ("opening root:{}@unix(/run/my.sock)/app", "opening root:***@unix(/run/my.sock)/app"),
+        ("dsn: bob:p@{}@db/app", "dsn: bob:***@db/app"),
+        ("ORACLE_DSN=scott/{}@db", "ORACLE_DSN=scott/***@db"),
+    ],
+)
+def test_a_data_source_keeps_everything_but_its_credentials(text: str, expected: str) -> None:
+    assert REDACTOR.text(text.format(draw(RNG, ALNUM, 9))) == expected
+    assert REDACTOR.text(expected) is expected

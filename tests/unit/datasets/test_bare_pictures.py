@@ -117,9 +117,13 @@ def test_a_phones_second_picture_behind_the_first_is_cut_off() -> None:
         (encode(noise(), "PDF"), "PDF"),
         (encode(noise((32, 32)), "ICO"), "icon"),
         (b"\x00\x00\x00\x18ftypheic" + bytes(50), "HEIC"),
+        (b"\x00\x00\x00\x18ftypmif1" + bytes(50), "HEIC"),
+        (b"\x00\x00\x00\x18ftypisom" + bytes(50), "a video"),
+        (encode(noise(), "AVIF"), "AVIF"),
+        (encode(noise(), "JPEG2000"), "JPEG 2000"),
         (zipped({"a.png": encode(noise())}), "zip"),
         (b"\x80\x04\x95 a pickle", "not an image"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "PostScript"),
     ],
 )
 def test_other_formats_are_refused_by_name(data: bytes, words: str) -> None:

@@ -10,9 +10,17 @@ import pytest
 
 from isengard.core.settings import Settings
 from isengard.datasets.checks import Finding, Severity
-from isengard.diagnostics import resources
+from isengard.diagnostics import hub_access, resources
 
 TOKEN = "hf_" + "k" * 20
+
+
+@pytest.mark.parametrize(
+    "reference", ["../api", "..", "a/..", "./x", "-x/y", "a/b/c", "http://h/x", "a/b?c", "ü/x", "a/b\n"]
+)
+def test_only_a_model_id_is_asked_for_at_the_hub(reference: str) -> None:
+    assert not hub_access.is_hub_model(reference)
+    assert hub_access.is_hub_model("people/open")
 
 
 class _Hub(BaseHTTPRequestHandler):

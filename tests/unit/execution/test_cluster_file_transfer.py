@@ -111,3 +111,20 @@ async def test_what_nobody_wants_any_more_is_given_up_and_leaves_nothing(
     with pytest.raises(GaveUp):
         await fetcher(mailbox, wanted=lambda: mailbox.asked < 2).fetch("jobs/a/samples/large", tmp_path / "large")
     assert os.listdir(tmp_path) == ["data"]
+
+
+class HostileMail(DirectMail):
+    """Whatever it is asked for is a folder with one file."""
+
+    async def ask(self, address: str, kind: str, *, timeout_s: float, **content: Any) -> Answer | None:
+        return Answer({"folder": []})
+
+
+async def test_no_answer_makes_a_folder_above_the_target_go(shared_files: SharedFiles, tmp_path: Path) -> None:
+    kept = tmp_path / "loras" / "char-a" / "kept.safetensors"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    for target in (kept.parent / "..", kept.parent / ".." / ".."):
+        with pytest.raises(GaveUp, match="cannot be the name"):
+            await fetcher(HostileMail(shared_files)).fetch("loras/char-a/..", target)
+    assert kept.exists()

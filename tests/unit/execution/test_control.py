@@ -15,7 +15,7 @@ import pytest
 from isengard.core.errors import Conflict, InvalidInput, IsengardError, NotFound, StorageError
 from isengard.core.paths import new_character_id
 from isengard.events import EventName
-from isengard.execution import control, settling
+from isengard.execution import control, queueing, settling
 from isengard.jobs.leases import Holder
 from isengard.jobs.models import Job, JobStatus
 from standins.jobs_and_characters import add_character
@@ -217,3 +217,20 @@ def test_resuming_a_job_that_never_ran_starts_it_over_as_the_next_attempt(bench:
     assert bench.events(job)[-2:] == ["job.resumed", "job.queued"]
     assert bench.fold(job).attempt == 2
     assert bench.fold(job).status == "queued"
+
+
+def test_an_idempotency_key_that_looks_like_a_secret_is_stored_as_a_digest_and_still_known(bench: Workbench) -> None:
+    body = secrets.token_hex(16)
+    first, is_new = submit(bench, idempotency_key=f"hf_{body}")
+    again, is_new_again = submit(bench, idempotency_key=f"hf_{body}")
+    other, is_other_new = submit(bench, idempotency_key=f"hf_{secrets.token_hex(16)}")
+    assert (is_new, is_new_again, is_other_new) == (True, False, True)
+    assert again.id == first.id != other.id
+    assert body not in str(bench.store.get_job(first.id))
+    assert bench.entries(first)[0].fields["idempotency_key"] == first.idempotency_key, "or a lost row would forget it"
+
+
+def test_why_the_queue_waits_is_kept_without_the_secret_in_it(bench: Workbench) -> None:
+    body = secrets.token_hex(16)
+    queueing.pause(bench.settings, bench.store, f"until hf_{body} is renewed")
+    assert bench.store.queue_state().reason == "until hf_***REDACTED*** is renewed"

@@ -38,13 +38,25 @@ def test_a_link_put_in_their_place_is_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "A B", "A=B", "1A", "LD_PRELOAD", "ld_library_path", "PYTHONPATH", "PATH", "ISENGARD_RUN", "A\0"]
+    "name",
+    [
+        *("", "A B", "A=B", "1A", "LD_PRELOAD", "ld_library_path", "PYTHONPATH", "PATH", "ISENGARD_RUN", "A\0"),
+        *("GIT_SSH_COMMAND", "GIT_CONFIG_COUNT", "OPENSSL_CONF", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GCONV_PATH"),
+        *("NODE_OPTIONS", "PERL5OPT", "JAVA_TOOL_OPTIONS", "CC", "TRITON_CACHE_DIR", "HF_ENDPOINT", "TMPDIR"),
+    ],
 )
 def test_a_name_that_is_none_or_steers_processes_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         job_secrets.check({name: "value"})
 
     assert caught.value.field == f"secrets.{name}"
+
+
+@pytest.mark.parametrize(
+    "name", ["HF_TOKEN", "WANDB_API_KEY", "GIT_TOKEN", "GIT_PASSWORD", "HTTPS_PROXY", "AWS_SECRET_ACCESS_KEY", "CCX"]
+)
+def test_what_authenticates_is_taken(name: str) -> None:
+    assert job_secrets.check({name: "value"}) == {name: "value"}
 
 
 @pytest.mark.parametrize("value", ["", "a\0b", "x" * 65_537, 5, None])

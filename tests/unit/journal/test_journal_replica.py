@@ -51,6 +51,14 @@ def test_a_line_of_another_job_is_refused(paths: JobPaths) -> None:
         copy.take([LINES[0].replace(b"train-j0urna1", b"train-0ther")])
 
 
+def test_what_is_no_single_line_is_refused(paths: JobPaths) -> None:
+    """A host that does not keep to the rules could else shift the numbers of all lines behind it."""
+    with JournalReplica(paths) as copy:
+        with pytest.raises(Conflict, match="line feed"):
+            copy.take([LINES[0].replace(b'"event"', b'\n"event"', 1)])
+        assert copy.take(LINES[:2]) == 2
+
+
 def test_a_line_torn_by_a_crash_is_set_aside_and_fetched_again(paths: JobPaths) -> None:
     put(paths, LINES[:10])
     with paths.journal.open("ab") as file:

@@ -84,7 +84,7 @@ def log_out(services: ServicesDep, request: Request) -> Response:
         services.gate.end_session(request.headers)
     response = RedirectResponse("/login", 303)
     for name in (SESSION_COOKIE, SHARE_COOKIE):
-        response.delete_cookie(name, path="/", httponly=True, samesite="strict")
+        response.delete_cookie(name, path="/", httponly=True, samesite="strict", secure=_is_encrypted(request))
     return response
 
 
@@ -145,7 +145,11 @@ def _set_cookie(
     lifetime_s: int,
     same_site: Literal["strict", "lax"] = "strict",
 ) -> None:
-    # Behind a proxy that speaks TLS for us; whoever claims it falsely only loses a cookie of their own.
-    spoken = (request.url.scheme, request.headers.get("x-forwarded-proto", ""), request.headers.get("origin", ""))
-    secure = any(each.partition(":")[0] == "https" for each in spoken)
+    secure = _is_encrypted(request)
     response.set_cookie(name, value, max_age=lifetime_s, path="/", httponly=True, samesite=same_site, secure=secure)
+
+
+def _is_encrypted(request: Request) -> bool:
+    """Whether the browser speaks TLS, to us or a proxy; who claims it falsely only loses a cookie of their own."""
+    spoken = (request.url.scheme, request.headers.get("x-forwarded-proto", ""), request.headers.get("origin", ""))
+    return any(each.partition(":")[0] == "https" for each in spoken)

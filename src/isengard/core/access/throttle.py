@@ -14,6 +14,7 @@ from collections.abc import Callable
 from isengard.core.errors import RateLimited
 
 FREE_FAILURES = 5
+FORGOTTEN_AFTER_S = 3600
 LONGEST_WAIT_S = 900
 _MOST_ADDRESSES = 10_000
 
@@ -42,8 +43,9 @@ class FailureThrottle:
         """Note a failure."""
         place = _neighbourhood(address)
         with self._lock:
-            count, _ = self._failures.pop(place, (0, 0.0))
-            self._failures[place] = (count + 1, self._clock())
+            count, since = self._failures.pop(place, (0, 0.0))
+            now = self._clock()
+            self._failures[place] = (1 if now - since > FORGOTTEN_AFTER_S else count + 1, now)
             while len(self._failures) > _MOST_ADDRESSES:
                 self._failures.popitem(last=False)
 

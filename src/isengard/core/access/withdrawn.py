@@ -1,6 +1,7 @@
 """What was taken back before its time: sessions that were left, and share links of a job. Kept until it would be over.
 
-In ``secrets/withdrawn.json``; safe for several processes, each of which sees at once what another withdrew.
+In ``secrets/withdrawn.json``; safe for several processes, each of which sees at once what another withdrew. Which links
+were made before a withdrawal is told by counting, not by the clock, which may have been set back in between.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from isengard.core.paths import DataDir
 
 LONGEST_SHARE_S = 90 * 24 * 3600
 """How long a share link is good for at most."""
+_KEEP_S = 30 * 24 * 3600
+"""How much longer than its pass a withdrawal is remembered: a clock that is set back makes the pass good again."""
 
 
 class Withdrawn:
@@ -30,8 +33,17 @@ class Withdrawn:
     def has(self, claims: Mapping[str, Any]) -> bool:
         """Whether the pass that says `claims` was taken back."""
         known = self._file.read()
-        before = known["shares"].get(str(claims.get("job")))
-        return claims["id"] in known["passes"] or (before is not None and claims["iat"] <= before)
+        if claims["id"] in known["passes"]:
+            return True
+        job_id = str(claims.get("job"))
+        if "round" in claims:
+            return bool(claims["round"] < known["rounds"].get(job_id, 0))
+        before = known["shares"].get(job_id)  # a link of a version that went by the clock
+        return job_id in known["rounds"] or (before is not None and claims["iat"] <= before)
+
+    def round(self, job_id: str) -> int:
+        """How often the links to a job were taken back; a new link carries it as ``round``."""
+        return int(self._file.read()["rounds"].get(job_id, 0))
 
     def take_back(self, claims: Mapping[str, Any]) -> None:
         """Take one pass back."""
@@ -43,13 +55,13 @@ class Withdrawn:
         """Take back every link to a job that was made until now."""
         with self._file.changing() as known:
             self._forget(known)
-            known["shares"][job_id] = self._clock()
+            known["rounds"][job_id] = known["rounds"].get(job_id, 0) + 1
 
     def _forget(self, known: dict[str, Any]) -> None:
         now = self._clock()
-        known["passes"] = {key: until for key, until in known["passes"].items() if until > now}
-        known["shares"] = {job: at for job, at in known["shares"].items() if at + LONGEST_SHARE_S > now}
+        known["passes"] = {key: until for key, until in known["passes"].items() if until + _KEEP_S > now}
+        known["shares"] = {job: at for job, at in known["shares"].items() if at + LONGEST_SHARE_S + _KEEP_S > now}
 
 
 def _nothing() -> dict[str, Any]:
-    return {"passes": {}, "shares": {}}
+    return {"passes": {}, "shares": {}, "rounds": {}}

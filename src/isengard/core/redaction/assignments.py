@@ -26,8 +26,16 @@ from isengard.core.redaction.notation import (
     whole,
 )
 from isengard.core.redaction.rules import Segment
+from isengard.core.redaction.sources import credentials_of
 from isengard.core.redaction.spans import MASK, Span
-from isengard.core.redaction.values import FEW, is_harmless, looks_like_key, looks_secret
+from isengard.core.redaction.values import (
+    FEW,
+    is_harmless,
+    is_one_time,
+    looks_like_key,
+    looks_like_session,
+    looks_secret,
+)
 
 _AFTER = re.compile(
     rf"(?i)(?P<quote>\"\"(?=:)|{QUOTE})?(?P<bracket>[\])]|\*{{1,2}}(?=[ \t]?[:=|]))?(?P<space>{BLANK}{{0,64}})"
@@ -126,8 +134,11 @@ def _value_after(text: str, name: FoundName) -> Value | None:
         value = _assigned(text, name, after)
     else:
         value = _argument(text, name, after)
-    secret = value is not None and value.end > value.start and _is_secret(text, name, value, after)
-    return value if secret else None
+    if value is None or value.end <= value.start:
+        return None
+    if name.level is Sensitivity.WEAK and name.text.lower().endswith("dsn"):
+        return credentials_of(text, value)
+    return value if _is_secret(text, name, value, after) else None
 
 
 def _is_secret(text: str, name: FoundName, value: Value, after: re.Match[str]) -> bool:
@@ -139,13 +150,22 @@ def _is_secret(text: str, name: FoundName, value: Value, after: re.Match[str]) -
     )
     if name.level is Sensitivity.TOKEN and tight:
         return True
+    if name.level is Sensitivity.WEAK and name.text.lower().endswith("otp") and is_one_time(content):
+        return True
     if after["quote"] and not value.quoted and content.isdigit() and int(content) < FEW:
         return False
     if is_harmless(content, name.text, name.level, quoted=value.quoted):
         return False
     if name.level is Sensitivity.WEAK:
-        return looks_like_key(content) if "key" in name.text.lower() else looks_secret(content)
+        return _looks_like_one(name.text.lower(), content)
     return value.quoted or not (_is_variable(text, value, name) if tight else _shares_name(content, name))
+
+
+def _looks_like_one(name: str, content: str) -> bool:
+    """Whether the value of a weak name has the look of what is kept under such a name."""
+    if "key" in name:
+        return looks_like_key(content)
+    return looks_like_session(content) if name.endswith("id") else looks_secret(content)
 
 
 def _is_variable(text: str, value: Value, name: FoundName) -> bool:

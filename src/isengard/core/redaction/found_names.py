@@ -13,7 +13,7 @@ from isengard.core.redaction.notation import name_start
 
 KEYWORD = re.compile(
     r"(?i)(?:token|passwor[dt]|passwd|passphrase|passcode|pass|pwd|pw|secret|key|credential|auth|jwt|bearer|psk|sas"
-    r"|otp|cred|pat|sessionid|sessid|string)(?:s|_?id)?(?:[_-]?\d{1,2})?(?![A-Za-z0-9_])(?!-[A-Za-z])"
+    r"|otp|cred|pat|session[_.-]?id|sessid|dsn|string)(?:s|_?id)?(?:[_-]?\d{1,2})?(?![A-Za-z0-9_])(?!-[A-Za-z])"
 )
 """The last word of every name that may say something."""
 
@@ -26,7 +26,7 @@ _CALLED_WITH_KEY = re.compile(r"(?i)(?:login|config|configure|init|client|api)\(
 _MARKS = ("=", '"', "'", ":", "\\", "%3", "&quot;")
 _WORDS = (
     "token passw passphrase passcode sshpass pwd _pass -pass secret _key -key .key (key= credential auth jwt bearer "
-    "psk sas otp cred sessid sessionid connectionstring connection_string -pat"
+    "psk sas otp cred sessid sessionid session_id session-id session.id dsn connectionstring connection_string -pat"
 )
 _SPACED = (
     "api access private encryption signing master account wandb civitai kaggle ngc fal openai anthropic face "

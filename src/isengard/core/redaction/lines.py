@@ -11,7 +11,9 @@ from isengard.core.redaction.engine import Engine
 _YAML_BLOCK = re.compile(r"[|>][+-]?\d?[+-]?[ \t]{0,16}(?:#[^\n]{0,200})?[\r\n]{1,2}$")
 _YAML_LIST = re.compile(r"(?i)(?:keys|tokens|passwords|credentials)[\"']?[ \t]{0,8}:[ \t]{0,16}[\r\n]{1,2}$")
 _NETRC = re.compile(r"(?<![A-Za-z0-9])(?:machine|login|account)[ \t]{1,8}\S{1,200}[ \t]{0,16}[\r\n]{1,2}$")
-_LAST_WORD = re.compile(r"[A-Za-z0-9_.~+/=-]{8,600}[\"'`\\]{0,2}[\r\n]{1,2}$")
+_ENTRIES = ("machine", "login", "account")
+_OF_TOKENS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~+/=-"
+_SHORTEST_WORD = 8
 
 
 class Continuation:
@@ -43,12 +45,7 @@ class Continuation:
             return True
         if self._engine.is_clean(line):
             return False
-        return (
-            self._opens_yaml(line)
-            or expects_value(line)
-            or self._ends_in_token(line)
-            or _NETRC.search(line[-256:]) is not None
-        )
+        return self._opens_yaml(line) or expects_value(line) or self._ends_in_token(line) or _ends_in_netrc(line)
 
     def _in_block(self, line: str) -> bool:
         if self._block and not END.search(line):
@@ -60,17 +57,28 @@ class Continuation:
         return self._block is not None
 
     def _opens_yaml(self, line: str) -> bool:
-        if _YAML_LIST.search(line[-256:]) and expects_value(line):
+        end = line.rstrip()[-1:]
+        if end == ":" and _YAML_LIST.search(line[-256:]) and expects_value(line):
             self._indent = len(line) - len(line.lstrip(" \t")) - 1  # a list may stand as deep as its key
             return True
-        if _YAML_BLOCK.search(line[-256:]) and expects_value(_YAML_BLOCK.sub("\n", line[-600:])):
+        if (
+            ("|" in line or ">" in line)
+            and _YAML_BLOCK.search(line[-256:])
+            and expects_value(_YAML_BLOCK.sub("\n", line[-600:]))
+        ):
             self._indent = len(line) - len(line.lstrip(" \t-"))
             return True
         return False
 
     def _ends_in_token(self, line: str) -> bool:
-        word = _LAST_WORD.search(line[-640:])
-        return word is not None and self._engine.begins_token(word[0])
+        body = line[-640:].rstrip("\r\n").rstrip("\"'`\\")
+        word = body[len(body.rstrip(_OF_TOKENS)) :]
+        return len(word) >= _SHORTEST_WORD and self._engine.begins_token(word)
+
+
+def _ends_in_netrc(line: str) -> bool:
+    tail = line[-256:]
+    return any(entry in tail for entry in _ENTRIES) and _NETRC.search(tail) is not None
 
 
 def _opens_block(line: str) -> bool:

@@ -42,7 +42,7 @@ _NORMAL_WORDS = _table(
     sharedkey signingkey encryptionkey subscriptionkey licensekey sastoken
     """
 )
-_WEAK_WORDS = _table("auth pass pat jwt bearer psk sas otp cred creds cookie")
+_WEAK_WORDS = _table("auth pass pat jwt bearer psk sas otp totp hotp cred creds cookie dsn")
 
 _TOKENIZER = _table(
     """
@@ -138,6 +138,8 @@ def _of_token(last: str, owner: str, words: list[str]) -> Sensitivity:
 
 def _of_key(name: str, words: list[str]) -> Sensitivity:
     if words[-1] == "id":
+        if words[-2:-1] == ["session"]:
+            return Sensitivity.WEAK
         return Sensitivity.NORMAL if words[-3:-1] in (["access", "key"], ["private", "key"]) else Sensitivity.NONE
     owner = words[-2] if len(words) > 1 else ""
     if owner in ("gpg", "pgp"):

@@ -22,6 +22,7 @@ from isengard.core.redaction.nested import NestedValues
 from isengard.core.redaction.rules import Rule
 from isengard.core.redaction.scanner import CAP, Piece, Scanner
 from isengard.core.redaction.serialise import to_line
+from isengard.core.redaction.sources import SocketPasswords
 from isengard.core.redaction.spans import MARK, MASK
 from isengard.core.redaction.stream import StreamRedactor
 from isengard.core.redaction.urls import QuerySecrets, UrlCredentials
@@ -35,6 +36,7 @@ DEFAULT: tuple[Rule, ...] = (
     KeyBlocks(),
     UrlCredentials(),
     QuerySecrets(),
+    SocketPasswords(),
     Authorization(),
     Cookies(),
     BareCredentials(),

@@ -44,6 +44,8 @@ _KEY_FILE = re.compile(
     r"(?:\.(?:json|pem|key|crt|cer|der|p8|p12|pfx|ppk|jks|txt|env|ya?ml)|[/\\]id_[a-z0-9]{1,12})"
 )
 _FILE = re.compile(r"(?:~|\.{0,2}|[A-Za-z]:)[/\\][\w./\\ -]{0,400}")
+_DATED = re.compile(r"(?:19|20)\d\d-?[01]\d-?[0-3]\d")
+_ONE_TIME = re.compile(r"\d{3}[ -]?\d{3,5}")
 _DIGIT = re.compile(r"\d")
 _LETTER = re.compile(r"[^\W\d_]")
 _SYMBOL = re.compile(r"[\W_]")
@@ -93,6 +95,18 @@ def looks_secret(value: str) -> bool:
     mixed = value.lower() != value != value.upper() and not value.istitle()
     symbols = _SYMBOL.search(value.rstrip(".,;:!?")) is not None
     return (mixed and len(value) >= 16) or (symbols and len(value) >= 12 and not _SEPARATED.search(value))
+
+
+def looks_like_session(value: str) -> bool:
+    """Whether `value` is a long random run, as servers hand out; not a number, and no name made of a date and time."""
+    if len(value) < 16 or _DATED.match(value) or _SEPARATED.search(value.replace(".", "").replace(":", "")):
+        return False
+    return _DIGIT.search(value) is not None and _LETTER.search(value) is not None
+
+
+def is_one_time(value: str) -> bool:
+    """Whether `value` is what an authenticator shows: six to eight digits."""
+    return _ONE_TIME.fullmatch(value) is not None
 
 
 def looks_like_key(value: str) -> bool:

@@ -66,6 +66,9 @@ _W = r"[A-Za-z0-9_-]"
 _A = r"[A-Za-z0-9]"
 
 VENDORS: tuple[Shape, ...] = (
+    # our own: access tokens, and the passes behind sessions and share links (core/access)
+    _shape("isengard-token", "isg_", r"isg_", rf"{_W}{{32,}}"),
+    _shape("isengard-pass", "v1.eyj", r"v1\.eyJ", rf"{_W}{{16,}}\.{_W}{{40,}}"),
     # model hubs and ML services
     _shape("huggingface-token", "hf_", r"hf_", rf"{_A}{{6,}}", _hugging_face),
     _shape("huggingface-org-token", "api_org_", r"api_org_", rf"{_A}{{12,}}"),

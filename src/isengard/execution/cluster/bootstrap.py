@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from isengard.core.errors import Conflict, IsengardError, StartupError
 from isengard.core.settings import Settings, load
@@ -26,6 +27,7 @@ from isengard.execution.cluster import host_agent, job_package, runs
 from isengard.execution.cluster.file_transfer import Fetcher
 from isengard.execution.cluster.job_package import JobPackage
 from isengard.execution.cluster.messages import SITE, Mailbox
+from isengard.execution.cluster.sealing import Unsealer
 from isengard.execution.launcher_local import LocalLauncher, runner_program
 from isengard.trainers import jobfile
 
@@ -74,18 +76,18 @@ async def _fetch(settings: Settings, url: str, job_id: str, attempt: int) -> Job
 
 async def _ask(mailbox: Mailbox, job_id: str, attempt: int) -> JobPackage:
     deadline = time.monotonic() + PATIENCE_S
-    asked = secrets.token_hex(8)
+    asked, unsealer = secrets.token_hex(8), Unsealer()
     while time.monotonic() < deadline:
         try:
-            host = os.uname().nodename
-            answer = await mailbox.ask(SITE, "begin", job_id=job_id, attempt=attempt, host=host, asked=asked)
+            question: dict[str, Any] = {"job_id": job_id, "attempt": attempt, "asked": asked, "key": unsealer.public}
+            answer = await mailbox.ask(SITE, "begin", host=os.uname().nodename, **question)
         except BusUnavailable:
             await asyncio.sleep(1)
             continue
         if answer is not None and "refused" in answer.content:
             raise Conflict(f"the site refused it: {answer.content['refused']}")
         if answer is not None:
-            return job_package.decode(answer.content)
+            return job_package.decode(answer.content, unsealer)
     raise Conflict(f"the site did not answer within {PATIENCE_S:.0f} s; is its worker running?")
 
 

@@ -204,6 +204,7 @@ class Coordinator:
                 str(message.content["host"]),
                 str(message.content["asked"]),
             )
+            answer = job_package.encode(packed, str(message.content.get("key", "")))
         except IsengardError as error:
             await self._mailbox.answer(message, {"refused": error.detail})
             return
@@ -212,7 +213,7 @@ class Coordinator:
             last = await asyncio.to_thread(JournalReader(self._settings.paths.job(job_id)).last_seq)
             await self._post.bus.rewind(packed.run.channel, last)
             self._follow(packed.job, packed.run)
-        await self._mailbox.answer(message, job_package.encode(packed))
+        await self._mailbox.answer(message, answer)
 
     def _shared_files(self, content: dict[str, Any]) -> file_transfer.SharedFiles | None:
         job_id = str(content.get("job_id"))

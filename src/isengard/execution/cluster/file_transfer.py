@@ -98,9 +98,11 @@ class Fetcher:
         """Bring the file or folder `name` to `target`; whether it was there.
 
         Raises:
-            GaveUp: It is not wanted any more.
+            GaveUp: It is not wanted any more, or `target` would be another folder.
             OSError: The disk refused.
         """
+        if target.name in ("", ".", ".."):
+            raise GaveUp(f"{target.name!r} cannot be the name of a file")
         while True:
             try:
                 return await self._fetch(name, target)

@@ -1,11 +1,13 @@
 """What a host needs to run a job: the facts, the journal so far, the images, the checkpoint to go on from, the secrets.
 
-The facts and secrets come with the answer to ``begin``; the files are named in it and fetched one after the other.
+The facts come with the answer to ``begin``, and so do the secrets, sealed for the host that asks; the files are named
+in it and fetched one after the other.
 Never gives a job out twice: the second host to ask for a run that has begun is refused.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,10 @@ from isengard.datasets import survey
 from isengard.datasets.captions import SUFFIX
 from isengard.execution import checkpoints, job_secrets
 from isengard.execution.artifacts.job_upload import STATES
-from isengard.execution.cluster import runs
+from isengard.execution.cluster import runs, sealing
 from isengard.execution.cluster.file_transfer import Fetcher, GaveUp, SharedFiles
 from isengard.execution.cluster.runs import RemoteRun
+from isengard.execution.cluster.sealing import Unsealer
 from isengard.jobs.models import Character, Job, JobStatus
 from isengard.jobs.store import Store
 from isengard.journal import JobFold, JournalReader
@@ -82,15 +85,20 @@ def shared_files(settings: Settings, job: Job) -> SharedFiles:
     return SharedFiles(settings.data_dir, parts)
 
 
-def encode(package: JobPackage) -> dict[str, Any]:
-    """For a message."""
-    found: dict[str, Any] = msgspec.to_builtins(package)
+def encode(package: JobPackage, key: str) -> dict[str, Any]:
+    """For a message to the host that sent `key` with its question; raises `Conflict` if it sent none."""
+    found: dict[str, Any] = msgspec.to_builtins(dataclasses.replace(package, secrets={}))
+    if package.secrets:
+        found["sealed"] = sealing.seal(package.secrets, key, package.run.channel)
     return found
 
 
-def decode(content: dict[str, Any]) -> JobPackage:
-    """From a message."""
-    return msgspec.convert(content, JobPackage, strict=False)
+def decode(content: dict[str, Any], unsealer: Unsealer) -> JobPackage:
+    """From a message; raises `Conflict` if its secrets were not sealed for this host."""
+    package = msgspec.convert(content, JobPackage, strict=False)
+    if "sealed" not in content:
+        return package
+    return dataclasses.replace(package, secrets=unsealer.open(str(content["sealed"]), package.run.channel))
 
 
 async def unpack(settings: Settings, package: JobPackage, fetcher: Fetcher) -> None:

@@ -154,7 +154,7 @@ class RunCopy:
         folder = self._paths.checkpoints / STATES
         listed = await self._fetcher().names(self._name(folder))
         for name in listed:
-            if Path(name).stem == Path(checkpoint).stem and "/" not in name:
+            if Path(name).stem == Path(checkpoint).stem and "/" not in name and name != "..":
                 await self._fetch(folder / name)
 
     async def _fetch(self, target: Path) -> None:
@@ -178,4 +178,4 @@ class RunCopy:
             return None
         field, folder = places[EventName(entry.event)]
         name = Path(str(entry.fields.get(field) or "")).name
-        return folder / name if name else None
+        return folder / name if name not in ("", "..") else None

@@ -4,6 +4,7 @@ import base64
 import json
 import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from isengard.core.access.passes import PassSigner
 from isengard.core.access.roles import Actor, Role
-from isengard.core.access.throttle import FREE_FAILURES, LONGEST_WAIT_S, FailureThrottle
+from isengard.core.access.throttle import FORGOTTEN_AFTER_S, FREE_FAILURES, LONGEST_WAIT_S, FailureThrottle
 from isengard.core.access.tokens import TokenFile
+from isengard.core.access.withdrawn import Withdrawn
 from isengard.core.errors import Conflict, InvalidInput, NotFound, RateLimited
 from isengard.core.paths import DataDir
 
@@ -130,5 +132,51 @@ def test_guessing_gets_slower_and_a_success_clears_it() -> None:
     clock.now += LONGEST_WAIT_S
     throttle.check("10.0.0.1")
     throttle.succeeded("10.0.0.1")
+    throttle.failed("10.0.0.1")
+    throttle.check("10.0.0.1")
+
+
+def test_what_was_taken_back_stays_so_when_the_clock_is_set_back(tmp_path: Path) -> None:
+    clock = Clock()
+    clock.now = 1e9
+    withdrawn = Withdrawn(DataDir(tmp_path), clock)
+    signer = PassSigner(b"k" * 32, "share", clock)
+
+    def link() -> dict[str, Any]:
+        said = signer.read(signer.issue({"job": "train-1", "round": withdrawn.round("train-1")}, 7200))
+        assert said is not None
+        return said
+
+    before, session = link(), {"id": "a session", "exp": clock.now + 60}
+    withdrawn.take_back(session)
+    clock.now -= 3600
+    withdrawn.take_back_shares("train-1")
+    assert withdrawn.has(before), "made at a later hour than it was taken back"
+    after = link()
+    assert not withdrawn.has(after)
+    clock.now += 7200
+    withdrawn.take_back_shares("train-2")  # which forgets what is over
+    clock.now -= 7200
+    assert withdrawn.has(session), "the hour in which it was good comes again"
+
+
+def test_links_of_a_version_that_went_by_the_clock_are_over_as_well(tmp_path: Path) -> None:
+    withdrawn = Withdrawn(DataDir(tmp_path))
+    old = {"id": "x", "job": "train-1", "iat": 1e9}
+    place = tmp_path / "secrets" / "withdrawn.json"
+    place.parent.mkdir()
+    place.write_text(json.dumps({"passes": {}, "shares": {"train-1": 1e9 + 1}}))
+    assert withdrawn.has(old)
+    assert not withdrawn.has({**old, "iat": 1e9 + 2})
+    withdrawn.take_back_shares("train-1")
+    assert withdrawn.has({**old, "iat": 1e9 + 2})
+
+
+def test_failures_of_long_ago_count_no_more() -> None:
+    clock = Clock()
+    throttle = FailureThrottle(clock)
+    for _ in range(FREE_FAILURES):
+        throttle.failed("10.0.0.1")
+    clock.now += FORGOTTEN_AFTER_S + 1
     throttle.failed("10.0.0.1")
     throttle.check("10.0.0.1")
