@@ -192,8 +192,6 @@ export const S = {
     close: "Close the job",
     copyId: "Copy the job's id",
     share: "Copy a link to this view",
-    shareOut: "Share with somebody without a token",
-    sharedOut: (time: string) => `Link copied: it shows this training, read-only, for ${time}.`,
     shared: "Shared training",
     cancel: "Cancel",
     resume: "Resume",
@@ -229,6 +227,29 @@ export const S = {
       firstError: "First error in the log",
       bundle: "Download the debug bundle",
     },
+  },
+
+  share: {
+    open: "Share with somebody without a token",
+    see: "Share links",
+    title: "Share this training",
+    text: "Whoever has a link sees this one training without a token, read-only: its figures, log, samples, files and debug bundle. Secrets are masked in all of them; prompts and pictures are not.",
+    hint: "Links to this training hold: see them, or take them back",
+    mark: (links: number, time: string) =>
+      links === 1 ? `shared, ${time} left` : `${links} links, ${time} left`,
+    goodFor: "Good for",
+    days: (days: number) => many(days, "day"),
+    make: "Copy a new link",
+    copied: "Link copied: it shows this training, read-only.",
+    link: "The new link; it is not shown again",
+    copy: "Copy the link",
+    links: "Links that hold",
+    none: "Nobody has a link.",
+    by: "Made by",
+    left: (time: string) => `${time} left`,
+    end: "Take all links back",
+    endText: "Whoever has it open is sent away within seconds.",
+    ended: "The links are taken back.",
   },
 
   timeline: {
