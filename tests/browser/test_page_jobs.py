@@ -134,10 +134,10 @@ def test_the_list_is_searched_sorted_and_emptied(place: Site, page: Page, pair: 
         place.bench.finish(job)
     expect(page.get_by_text("No job matches")).to_be_visible()
     page.get_by_role("button", name="Show all jobs").click()
-    page.get_by_label("Search by name, id or trainer").fill(doomed[0].id)
+    page.get_by_label("Search by name, id, trainer or host").fill(doomed[0].id)
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("Cancelled")
-    page.get_by_label("Search by name, id or trainer").fill("")
+    page.get_by_label("Search by name, id, trainer or host").fill("")
     for job in doomed:
         page.locator(f"[role=row]:has([href*='{job.id}'])").get_by_role("checkbox").check()
     page.get_by_role("toolbar").get_by_role("button", name="Delete").click()

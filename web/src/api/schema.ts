@@ -1335,6 +1335,11 @@ export interface components {
             eta_seconds: number | null;
             gpu: components["schemas"]["GpuView"] | null;
             /**
+             * Host
+             * @description The host it runs on; null where that is the site itself.
+             */
+            host: string | null;
+            /**
              * Id
              * @example train-3f9k2m7q8r1t
              */

@@ -57,6 +57,11 @@ export function Header({ job, name, onClose }: { job: Job; name: string; onClose
               <CopyButton text={job.id} label={S.job.copyId} />
             </span>
             {job.attempt > 1 && <span className="text-xs text-ink-3">{S.jobs.attempt(job.attempt)}</span>}
+            {job.host && (
+              <span className="min-w-0 truncate text-xs text-ink-3" data-host={job.host}>
+                {S.jobs.on} <bdi>{job.host}</bdi>
+              </span>
+            )}
             <SharedMark jobId={job.id} onOpen={() => setSharing(true)} />
           </div>
         </div>

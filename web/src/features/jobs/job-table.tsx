@@ -173,6 +173,12 @@ function Row({ job, chosen, onToggle }: { job: Job; chosen: boolean; onToggle: (
           <span className="font-mono text-2xs">{shortId(job.id)}</span> · {job.trainer}
           {summaryOf(job)}
           {job.attempt > 1 && ` · ${S.jobs.attempt(job.attempt)}`}
+          {job.host && (
+            <>
+              {" · "}
+              {S.jobs.on} <bdi>{job.host}</bdi>
+            </>
+          )}
           <span className="lg:hidden">
             {" · "}
             <Time iso={job.created_at} as="ago" />
