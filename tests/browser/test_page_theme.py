@@ -21,7 +21,9 @@ NOW = "() => [...document.querySelectorAll('button, a, input, p')].map((each) =>
 DRAWN = """(canvas) => {
   const hex = getComputedStyle(document.documentElement).getPropertyValue('--signal').trim();
   const wanted = [1, 3, 5].map((from) => parseInt(hex.slice(from, from + 2), 16));
-  const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const pixels = copy.getImageData(0, 0, canvas.width, canvas.height).data;
   for (let at = 0; at < pixels.length; at += 4)
     if (wanted.every((value, index) => Math.abs(pixels[at + index] - value) < 6)) return true;
   return false;

@@ -112,7 +112,7 @@ export const S = {
   jobs: {
     title: "Jobs",
     create: "New training",
-    search: "Search by name, id or trainer",
+    search: "Search by name, id, trainer or host",
     filter: "Filter by status",
     all: "All",
     active: "Active",
@@ -169,6 +169,7 @@ export const S = {
     rank: (rank: number) => `rank ${rank}`,
     lr: (rate: string) => `lr ${rate}`,
     left: "left",
+    on: "on",
   },
 
   queue: {
@@ -185,6 +186,10 @@ export const S = {
     zoomOut: "Zoom out",
     atStep: (step: string) => `step ${step}`,
     empty: "Nothing to draw yet.",
+    openMark: {
+      sample: (step: string) => `samples of step ${step}: click to see them`,
+      checkpoint: (step: string) => `checkpoint of step ${step}: click to see it`,
+    },
   },
 
   job: {
