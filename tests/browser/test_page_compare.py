@@ -18,7 +18,7 @@ SEA = "pip by the sea"
 def four(place: Site, pair: list[Job]) -> list[Job]:
     """The pair, one that failed half-way with fewer samples, and one without any."""
     failed = place.bench.submit(
-        steps=40, fail_mode="exception", fail_at_step=25, sample_every_n_steps=20, sample_prompts=[SEA], seed=3
+        steps=40, fail_mode="nan", fail_at_step=25, sample_every_n_steps=20, sample_prompts=[SEA], seed=3
     )
     bare = place.bench.submit(steps=12, sample_every_n_steps=0, lora_rank=2, seed=4)
     assert place.bench.finish(failed).status is JobStatus.FAILED

@@ -263,6 +263,7 @@ export const S = {
     live: "live end",
     moment: (step: string) => `Moment: step ${step}`,
     back: "Back to live",
+    end: "Back to the end",
     sample: (step: string) => `Samples at step ${step}`,
     checkpoint: (step: string) => `Checkpoint at step ${step}`,
     attempt: (attempt: number) => `Attempt ${attempt}`,
@@ -284,6 +285,8 @@ export const S = {
     atTheEnd: "at the end",
     gpuNote: (memory: string, heat: string) => [memory, heat].filter(Boolean).join(" · "),
     memory: (used: string, total: string) => `${used} of ${total}`,
+    silent: (time: string) => `no step for ${time}`,
+    noLoss: "comes with the first step",
     best: (value: string) => `lowest ${value}`,
     percentDone: (share: string) => `${share} done`,
     since: "since",
@@ -324,6 +327,8 @@ export const S = {
     stack: "Stack",
     lastLines: "Last lines",
     tryThis: "What to try",
+    tryWith: (settings: string) => `New training with ${settings}`,
+    tryWithHint: "The same training with these settings: the form opens filled in",
     unknown: "The cause is not one of the known ones. The first error and the lines before it say most.",
     firstError: "Go to the first error",
     seen: (count: number) => `Seen in ${many(count, "earlier job")}`,
@@ -394,7 +399,7 @@ export const S = {
     download: "Download the image",
     moment: "Go to this moment",
     seed: "Seed",
-    hint: "↑ ↓ step · ← → prompt · Space plays",
+    hint: "↑ ↓ step · ← → prompt · Space plays · w compares two steps",
   },
 
   artifacts: {
@@ -419,6 +424,8 @@ export const S = {
 
   system: {
     none: "No readings yet",
+    noneAtAll: "No readings",
+    noneEnded: "Nothing was read of GPU, CPU, memory and disk while this training ran.",
     noneText: "GPU, CPU, memory and disk are read every few seconds while the training runs.",
     axis: "Over",
     byTime: "Time",

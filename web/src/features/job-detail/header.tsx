@@ -29,11 +29,12 @@ import { Menu, MenuItem, MenuSeparator } from "@/components/ui/menu";
 import { ProgressBar, StatusBadge } from "@/components/ui/status";
 import { notify } from "@/components/ui/toast";
 import { canCancel, canDelete, canResume, useJobActions } from "@/features/jobs/actions";
-import { useStartNext } from "@/features/jobs/queue";
+import { QueuePlace, useStartNext } from "@/features/jobs/queue";
 import { copyText } from "@/lib/clipboard";
 import { count, duration, percent } from "@/lib/format";
 import { S } from "@/strings";
 import { ShareDialog, SharedMark } from "./sharing";
+import { useSilence } from "./silence";
 
 export function bundleUrl(jobId: string): string {
   return `/api/jobs/${encodeURIComponent(jobId)}/debug-bundle`;
@@ -52,6 +53,11 @@ export function Header({ job, name, onClose }: { job: Job; name: string; onClose
               <bdi>{name}</bdi>
             </Radix.Title>
             <StatusBadge status={job.status} />
+            {job.status === "queued" && (
+              <span className="text-xs text-ink-3 empty:hidden">
+                <QueuePlace job={job} />
+              </span>
+            )}
             <span className="flex items-center font-mono text-2xs text-ink-3">
               {job.id}
               <CopyButton text={job.id} label={S.job.copyId} />
@@ -101,13 +107,15 @@ export function Header({ job, name, onClose }: { job: Job; name: string; onClose
 
 function Progress({ job: known }: { job: Job }) {
   const job = useLiveJob(known);
+  const silence = useSilence(job);
   const words = [
     S.jobs.stepOf(count(job.current_step), count(job.total_steps || null)),
     percent(job.progress, job.progress < 10 ? 1 : 0),
   ];
   if (!isTerminal(job.status)) {
     words.push(job.phase ?? S.stage[job.stage]);
-    if (job.eta_seconds != null) words.push(S.job.eta(duration(job.eta_seconds)));
+    if (silence !== null) words.push(S.overview.silent(duration(silence)));
+    else if (job.eta_seconds != null) words.push(S.job.eta(duration(job.eta_seconds)));
   }
   return (
     <div className="mt-1.5 flex items-center gap-x-3 gap-y-1 max-md:flex-wrap">
