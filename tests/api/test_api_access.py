@@ -213,6 +213,31 @@ def test_a_viewers_own_token_gives_no_free_guesses_at_an_operators(tmp_path: Pat
         assert ask(viewer) == 200
 
 
+def test_the_links_to_a_job_are_listed_by_who_made_them_until_they_are_over(guarded: Guarded) -> None:
+    tokens = TokenFile(DataDir(guarded.server.settings.data_dir))
+    address = f"/api/jobs/{guarded.job}/share"
+    passing = tokens.create("passing", Role.OPERATOR)
+    with guarded.client(guarded.operator) as client, guarded.client(passing) as other, guarded.client() as guest:
+        client.delete(address)
+        assert client.get(address).json() == {"job_id": guarded.job, "links": []}
+        link = client.post(address, json={"expires_in_s": 60}).json()["url"]
+        other.post(address, json={"expires_in_s": 3600})
+        links = client.get(address).json()["links"]
+        assert [each["made_by"] for each in links] == ["boss", "passing"]
+        assert [each["made_at"] < each["expires_at"] for each in links] == [True, True]
+        assert link.rpartition("/")[2] not in client.get(address).text  # a list is no way in
+        with guarded.client(guarded.viewer) as viewer:
+            assert viewer.get(address).json()["links"] == links
+        guest.get(link)
+        assert guest.get(f"/api/jobs/{guarded.job}/logs").status_code == 200
+        assert guest.get(address).status_code == 403
+        tokens.revoke("passing")
+        assert [each["made_by"] for each in client.get(address).json()["links"]] == ["boss"]
+        client.delete(address)
+        assert client.get(address).json()["links"] == []
+        assert client.get("/api/jobs/train-000000000000/share").status_code == 404
+
+
 def test_the_bundle_and_the_story_of_a_share_link_tell_of_no_other_job(guarded: Guarded) -> None:
     story = {"X-Correlation-ID": "one-story-of-two-jobs"}
     with guarded.client(guarded.operator) as client:

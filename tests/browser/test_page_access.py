@@ -55,6 +55,7 @@ def test_a_token_opens_the_page_and_a_share_link_opens_one_job(
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.get_by_role("button", name="More").click()
     page.get_by_role("menuitem", name="Share with somebody without a token").click()
+    page.get_by_role("button", name="Copy a new link").click()
     expect(page.get_by_text("Link copied: it shows this training, read-only")).to_be_visible()
     link = page.evaluate("navigator.clipboard.readText()")
     assert link.startswith(f"{guarded.url}/share/")
@@ -78,10 +79,57 @@ def test_a_token_opens_the_page_and_a_share_link_opens_one_job(
     guest.get_by_role("link", name="Show the shared training").click()
     expect(guest).to_have_url(guarded.job_url(ended))
 
+    page.keyboard.press("Escape")  # the dialog of the links
     page.get_by_role("button", name="Close the job").click()
     page.get_by_role("button", name="Settings").click()
     page.get_by_role("menuitem", name="Log out").click()
     expect(page.get_by_label("Token")).to_be_visible()
+
+
+def test_who_has_a_link_is_seen_and_the_links_are_taken_back(
+    guarded: Site, ended: Job, page: Page, opened: Opener, watch: Watch
+) -> None:
+    bring_axe(page)
+    tokens = TokenFile(guarded.bench.settings.paths)
+    anna = tokens.create("anna", Role.OPERATOR)
+    with guarded.api.client(headers={"Authorization": f"Bearer {anna}"}) as client:
+        client.delete(f"/api/jobs/{ended.id}/share").raise_for_status()  # what other tests made
+        link = client.post(f"/api/jobs/{ended.id}/share", json={"expires_in_s": 3 * 24 * 3600}).json()["url"]
+    guest = opened()
+    guest.goto(f"{guarded.url}{link}")
+    expect(guest.locator("[data-outcome]")).to_be_visible()
+    expect(guest.locator("[data-shared]")).to_have_count(0)  # a guest is not told who else has a link
+    page.goto(guarded.job_url(ended))
+    log_in(page, TOKEN)
+    mark = page.locator("[data-shared='1']")
+    expect(mark).to_contain_text(re.compile(r"shared, (3 d 0 h|2 d 23 h) left"))
+    mark.click()
+    dialog = page.get_by_role("dialog", name="Share this training")
+    expect(dialog.get_by_role("listitem")).to_contain_text("Made by anna")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        assert axe_violations(page) == []
+    dialog.get_by_label("Good for").select_option("1 day")
+    dialog.get_by_role("button", name="Copy a new link").click()
+    expect(dialog.get_by_label("The new link")).to_have_value(re.compile(f"^{guarded.url}/share/"))
+    expect(dialog.get_by_role("listitem")).to_have_count(2)
+    dialog.get_by_role("button", name="Take all links back").click()
+    expect(dialog.get_by_text("Nobody has a link.")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-shared]")).to_have_count(0)
+    watch.expect("^401 ", "status of 401", "^404 ", "status of 404")
+    guest.reload()
+    expect(guest.get_by_label("Token")).to_be_visible()
+    eyes = tokens.create("only-eyes", Role.VIEWER)
+    with guarded.api.client(headers={"Authorization": f"Bearer {anna}"}) as client:
+        client.post(f"/api/jobs/{ended.id}/share").raise_for_status()
+    viewer = opened()
+    viewer.goto(guarded.job_url(ended))
+    log_in(viewer, eyes)
+    viewer.locator("[data-shared='1']").click()
+    expect(viewer.get_by_role("dialog", name="Share this training")).to_contain_text("Made by anna")
+    for offered in ("Copy a new link", "Take all links back"):
+        expect(viewer.get_by_role("button", name=offered)).to_have_count(0)
 
 
 def test_a_viewer_is_offered_nothing_that_would_be_refused(guarded: Site, ended: Job, page: Page) -> None:

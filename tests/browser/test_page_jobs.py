@@ -37,7 +37,7 @@ def test_one_click_takes_every_view_to_the_moment(place: Site, page: Page, pair:
     expect(page.get_by_role("img", name="CPU")).to_be_visible()
     page.reload()
     expect(moment).to_have_attribute("data-moment", "20")
-    page.get_by_role("button", name="Back to live").click()
+    page.get_by_role("button", name="Back to the end").click()
     expect(moment).to_have_count(0)
 
 
@@ -57,6 +57,16 @@ def test_samples_are_a_matrix_a_film_and_a_wipe(place: Site, page: Page, pair: l
     expect(viewer).to_contain_text("pip on a hill")
     viewer.get_by_role("button", name="Keep the checkpoint of step 20").click()
     expect(viewer.get_by_role("button", name="Checkpoint of step 20 is kept")).to_be_visible()
+    # Two steps over each other in full size, whichever two.
+    page.keyboard.press("w")
+    over = viewer.locator("[data-wipe]")
+    expect(over.get_by_role("img", name=re.compile("untrained$"))).to_have_count(1)
+    viewer.get_by_label("With step").select_option(label="step 10")
+    expect(over.get_by_role("img", name=re.compile("step 10$"))).to_have_count(1)
+    drag(page, over, 0.5, 0.8)
+    expect(over).to_have_attribute("data-wipe", re.compile(r"^(7\d|8\d)$"))
+    viewer.get_by_role("button", name="Compare two steps").click()
+    expect(over).to_have_count(0)
     page.keyboard.press("Escape")
     expect(viewer).to_have_count(0)
     # The film, and two steps side by side.
@@ -134,10 +144,10 @@ def test_the_list_is_searched_sorted_and_emptied(place: Site, page: Page, pair: 
         place.bench.finish(job)
     expect(page.get_by_text("No job matches")).to_be_visible()
     page.get_by_role("button", name="Show all jobs").click()
-    page.get_by_label("Search by name, id or trainer").fill(doomed[0].id)
+    page.get_by_label("Search by name, id, trainer or host").fill(doomed[0].id)
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("Cancelled")
-    page.get_by_label("Search by name, id or trainer").fill("")
+    page.get_by_label("Search by name, id, trainer or host").fill("")
     for job in doomed:
         page.locator(f"[role=row]:has([href*='{job.id}'])").get_by_role("checkbox").check()
     page.get_by_role("toolbar").get_by_role("button", name="Delete").click()

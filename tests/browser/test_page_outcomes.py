@@ -80,6 +80,24 @@ def test_from_a_failure_to_its_first_error_and_its_bundle(place: Site, page: Pag
     expect(row).to_contain_text("Failed")
 
 
+def test_what_would_have_fitted_is_one_click_away(place: Site, page: Page) -> None:
+    job = place.bench.submit(steps=4, fail_mode="oom", fail_at_step=3, lora_rank=64, sample_prompts=["pip 🐉 على تل"])
+    place.bench.finish(job)
+    page.goto(place.url)
+    row = page.locator(f"[role=row]:has([href*='{job.id}'])")
+    expect(row).to_contain_text("OutOfMemoryError")  # what broke is said in the list
+    row.get_by_role("link").click()
+    outcome = page.locator("[data-outcome]")
+    expect(outcome.get_by_role("heading", name="The GPU ran out of memory")).to_be_visible()
+    expect(outcome).to_contain_text("set lora_rank to 32 (it was 64)")
+    outcome.get_by_role("button", name="New training with lora rank 32").click()
+    expect(page.get_by_role("heading", name="New training")).to_be_visible()
+    expect(page.get_by_label("LoRA rank")).to_have_value("32")
+    expect(page.get_by_label("Steps", exact=True)).to_have_value("4")
+    page.reload()  # it is an address like any other
+    expect(page.get_by_label("LoRA rank")).to_have_value("32")
+
+
 def test_a_failure_names_the_earlier_jobs_that_failed_alike(place: Site, page: Page, failed: dict[str, Job]) -> None:
     first = place.bench.finish(failed["exception"])
     again = place.bench.finish(place.bench.submit(steps=4, fail_mode="exception", fail_at_step=2))

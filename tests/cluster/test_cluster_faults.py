@@ -7,6 +7,7 @@ replicas give has all of it once, in order, whatever was struck. `CLUSTER_ROUNDS
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import secrets
@@ -136,6 +137,8 @@ def what_a_training_on_a_host_makes_is_at_the_site_when_its_journal_says_so(site
     resumed = control.resume(site.bench.settings, site.bench.store, job.id)
     started = site.bench.wait_for_event(resumed, "job.started", 2)[-1]
     assert started.fields["step"] > 0, "it starts over instead of going on from its checkpoint"
+    assert started.fields["hosted"] is True
+    assert json.loads(site.ask(f"/api/training/{job.id}"))["host"] == started.fields["host"]
     control.cancel(site.bench.settings, site.bench.store, job.id)  # as it begins
     site.finish(job)
     site.cleared(job)

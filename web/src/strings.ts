@@ -112,7 +112,7 @@ export const S = {
   jobs: {
     title: "Jobs",
     create: "New training",
-    search: "Search by name, id or trainer",
+    search: "Search by name, id, trainer or host",
     filter: "Filter by status",
     all: "All",
     active: "Active",
@@ -169,6 +169,7 @@ export const S = {
     rank: (rank: number) => `rank ${rank}`,
     lr: (rate: string) => `lr ${rate}`,
     left: "left",
+    on: "on",
   },
 
   queue: {
@@ -185,6 +186,10 @@ export const S = {
     zoomOut: "Zoom out",
     atStep: (step: string) => `step ${step}`,
     empty: "Nothing to draw yet.",
+    openMark: {
+      sample: (step: string) => `samples of step ${step}: click to see them`,
+      checkpoint: (step: string) => `checkpoint of step ${step}: click to see it`,
+    },
   },
 
   job: {
@@ -192,8 +197,6 @@ export const S = {
     close: "Close the job",
     copyId: "Copy the job's id",
     share: "Copy a link to this view",
-    shareOut: "Share with somebody without a token",
-    sharedOut: (time: string) => `Link copied: it shows this training, read-only, for ${time}.`,
     shared: "Shared training",
     cancel: "Cancel",
     resume: "Resume",
@@ -231,12 +234,36 @@ export const S = {
     },
   },
 
+  share: {
+    open: "Share with somebody without a token",
+    see: "Share links",
+    title: "Share this training",
+    text: "Whoever has a link sees this one training without a token, read-only: its figures, log, samples, files and debug bundle. Secrets are masked in all of them; prompts and pictures are not.",
+    hint: "Links to this training hold: see them, or take them back",
+    mark: (links: number, time: string) =>
+      links === 1 ? `shared, ${time} left` : `${links} links, ${time} left`,
+    goodFor: "Good for",
+    days: (days: number) => many(days, "day"),
+    make: "Copy a new link",
+    copied: "Link copied: it shows this training, read-only.",
+    link: "The new link; it is not shown again",
+    copy: "Copy the link",
+    links: "Links that hold",
+    none: "Nobody has a link.",
+    by: "Made by",
+    left: (time: string) => `${time} left`,
+    end: "Take all links back",
+    endText: "Whoever has it open is sent away within seconds.",
+    ended: "The links are taken back.",
+  },
+
   timeline: {
     label: "Timeline: choose a moment of the training",
     value: (step: string, total: string) => `step ${step} of ${total}`,
     live: "live end",
     moment: (step: string) => `Moment: step ${step}`,
     back: "Back to live",
+    end: "Back to the end",
     sample: (step: string) => `Samples at step ${step}`,
     checkpoint: (step: string) => `Checkpoint at step ${step}`,
     attempt: (attempt: number) => `Attempt ${attempt}`,
@@ -258,6 +285,8 @@ export const S = {
     atTheEnd: "at the end",
     gpuNote: (memory: string, heat: string) => [memory, heat].filter(Boolean).join(" · "),
     memory: (used: string, total: string) => `${used} of ${total}`,
+    silent: (time: string) => `no step for ${time}`,
+    noLoss: "comes with the first step",
     best: (value: string) => `lowest ${value}`,
     percentDone: (share: string) => `${share} done`,
     since: "since",
@@ -298,6 +327,8 @@ export const S = {
     stack: "Stack",
     lastLines: "Last lines",
     tryThis: "What to try",
+    tryWith: (settings: string) => `New training with ${settings}`,
+    tryWithHint: "The same training with these settings: the form opens filled in",
     unknown: "The cause is not one of the known ones. The first error and the lines before it say most.",
     firstError: "Go to the first error",
     seen: (count: number) => `Seen in ${many(count, "earlier job")}`,
@@ -368,7 +399,7 @@ export const S = {
     download: "Download the image",
     moment: "Go to this moment",
     seed: "Seed",
-    hint: "↑ ↓ step · ← → prompt · Space plays",
+    hint: "↑ ↓ step · ← → prompt · Space plays · w compares two steps",
   },
 
   artifacts: {
@@ -393,6 +424,8 @@ export const S = {
 
   system: {
     none: "No readings yet",
+    noneAtAll: "No readings",
+    noneEnded: "Nothing was read of GPU, CPU, memory and disk while this training ran.",
     noneText: "GPU, CPU, memory and disk are read every few seconds while the training runs.",
     axis: "Over",
     byTime: "Time",

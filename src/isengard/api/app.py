@@ -30,6 +30,7 @@ from isengard.api.services import Services
 from isengard.api.subscribers import Subscribers
 from isengard.api.views import FreshJobs
 from isengard.core.access.first_token import needs_tokens
+from isengard.core.access.shares import Shares
 from isengard.core.access.tokens import TokenFile
 from isengard.core.access.withdrawn import Withdrawn
 from isengard.core.clock import utc_now
@@ -135,4 +136,4 @@ def _gate(settings: Settings) -> Keyring | OpenDoor:
     if not needs_tokens(settings):
         return OpenDoor()
     configured = settings.token.get_secret_value() if settings.token else ""
-    return Keyring(TokenFile(settings.paths), configured, Withdrawn(settings.paths))
+    return Keyring(TokenFile(settings.paths), configured, Withdrawn(settings.paths), Shares(settings.paths))

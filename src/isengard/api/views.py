@@ -52,6 +52,7 @@ def job_view(job: Job, fold: JobFold) -> JobView:
         it_per_s=fold.it_per_s,
         phase=fold.phase,
         phase_pct=fold.phase_pct,
+        host=fold.host,
         gpu=GpuView.model_validate(fold.gpu) if fold.gpu else None,
         last_seq=fold.last_seq,
         last_event_at=_moment(fold.last_ts),

@@ -28,6 +28,7 @@ def failure_fields(verdict: Verdict, last_lines: Sequence[str], config: Mapping[
             "explanation": cause.explanation,
             "advice": list(cause.advice),
             "retry": cause.retry,
+            "settings": dict(cause.settings),
         },
         "failure_fingerprint": fingerprint(evidence),
     }

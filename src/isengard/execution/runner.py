@@ -26,6 +26,7 @@ from isengard.core.redaction import Redactor
 from isengard.core.settings import load
 from isengard.events.models import EventName, Level
 from isengard.execution import attachment, config_secrets, job_secrets, markers, process, runner_lock, spool, wake
+from isengard.execution.cluster import runs
 from isengard.execution.dead_runner import last_report, recorder_from
 from isengard.execution.followers import Nudges
 from isengard.execution.outbox import Outbox
@@ -150,9 +151,16 @@ def _begin(place: Place, journal: JournalWriter) -> Recorder:
         trainer=place.spec.trainer,
         pid=os.getpid(),
         host=os.uname().nodename,
+        hosted=True if _is_hosted(place) else None,
         gpus=_gpus(os.environ),
     )
     return recorder
+
+
+def _is_hosted(place: Place) -> bool:
+    """Whether this host runs the attempt for a site elsewhere."""
+    run = runs.read(place.paths)
+    return run is not None and run.attempt == place.spec.job.attempt
 
 
 def _gpus(environment: Mapping[str, str]) -> list[str] | None:

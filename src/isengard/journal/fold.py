@@ -58,6 +58,7 @@ class JobFold:
         progress_pct: 0 to 100.
         loss: Of the latest step that had one.
         phase: What goes on inside the stage; None once the stage is over.
+        host: Where the attempt runs, if that is another host than the site's.
         gpu: The latest reading of a GPU, as in the journal.
         created_at: Timestamp of the first line.
         started_at: Of the first ``job.started``.
@@ -82,6 +83,7 @@ class JobFold:
     gpu: dict[str, Any] | None = None
     phase: str | None = None
     phase_pct: float | None = None
+    host: str | None = None
     created_at: str | None = None
     started_at: str | None = None
     completed_at: str | None = None
@@ -144,7 +146,7 @@ class JobFold:
         self.error = self.error_type = self.error_stack = self.failure_fingerprint = self.first_error = None
         self.completed_at = self.terminal_seq = None
         self.eta_seconds = self.it_per_s = self.gpu = self.phase = self.phase_pct = None
-        self.status = self.stage = self.progress_pct = None
+        self.status = self.stage = self.progress_pct = self.host = None
 
     def _apply_progress(self, entry: Entry) -> None:
         fields = entry.fields
@@ -171,6 +173,7 @@ class JobFold:
             _keep(self._checkpoints, fields.get("checkpoint_path"), entry)
         elif entry.event == EventName.JOB_STARTED:
             self.started_at = self.started_at or entry.ts
+            self.host = str(fields["host"]) if fields.get("hosted") is True and "host" in fields else None
         elif entry.event in TERMINAL_EVENTS:
             self._end(entry)
 

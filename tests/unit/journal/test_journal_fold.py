@@ -48,6 +48,15 @@ def run(attempt: int, first: int, steps: range, ending: str | None, **last: Any)
     return made
 
 
+def test_the_host_is_told_where_it_is_another_than_the_sites() -> None:
+    here = line(3, "job.started", "", "INFO", attempt=1, status="running", host="site")
+    there = line(3, "job.started", "", "INFO", attempt=1, status="running", host="atlas", hosted=True)
+    resumed = line(4, "job.resumed", "", "INFO", attempt=2, status="queued")
+    assert folded([here]).host is None
+    assert folded([there]).host == "atlas"
+    assert folded([there, resumed]).host is None
+
+
 def test_a_running_job() -> None:
     fold = folded(run(1, 1, range(1, 31), None))
     assert (fold.status, fold.stage, fold.attempt) == ("running", "sampling", 1)

@@ -1,7 +1,7 @@
 /** What the page asks for, by key. Live frames write into the same cache (`live/`), so nothing here polls. */
 import { keepPreviousData, queryOptions, type QueryClient } from "@tanstack/react-query";
 import { api, body } from "./client";
-import { isTerminal, type Artifact, type Job, type StageView } from "./types";
+import { isTerminal, type Artifact, type Job, type ShareLink, type StageView } from "./types";
 
 /** Jobs the list holds; older ones are reached through their own address. */
 const LIST_LIMIT = 2000;
@@ -95,6 +95,15 @@ export const stagesQuery = (id: string, state: readonly unknown[]) =>
     placeholderData: keepPreviousData,
     staleTime: Infinity,
     gcTime: 10_000,
+  });
+
+/** Only for those who are logged in: elsewhere there are no links, and a guest is not told. */
+export const sharesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["job", id, "shares"],
+    queryFn: async ({ signal }): Promise<ShareLink[]> =>
+      (await body(api.GET("/api/jobs/{job_id}/share", { params: { path: { job_id: id } }, signal }))).links,
+    staleTime: 10_000,
   });
 
 export const artifactsQuery = (id: string) =>

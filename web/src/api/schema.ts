@@ -399,7 +399,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List share links
+         * @description Who made a link to this job that holds, when, and until when; none on a server without tokens.
+         */
+        get: operations["shares"];
         put?: never;
         /**
          * Make a share link
@@ -1331,6 +1335,11 @@ export interface components {
             eta_seconds: number | null;
             gpu: components["schemas"]["GpuView"] | null;
             /**
+             * Host
+             * @description The host it runs on; null where that is the site itself.
+             */
+            host: string | null;
+            /**
              * Id
              * @example train-3f9k2m7q8r1t
              */
@@ -1933,6 +1942,38 @@ export interface components {
              * @example /share/v1.eyJqb2I.c2ln
              */
             url: string;
+        };
+        /**
+         * ShareLinks
+         * @description The links by which somebody without a token sees a job, oldest first.
+         */
+        ShareLinks: {
+            /** Job Id */
+            job_id: string;
+            /** Links */
+            links: components["schemas"]["ShareLinkView"][];
+        };
+        /**
+         * ShareLinkView
+         * @description A share link that holds. The link itself is not told again: whoever made it has it.
+         */
+        ShareLinkView: {
+            /**
+             * Expires At
+             * Format: date-time
+             */
+            expires_at: string;
+            /**
+             * Made At
+             * Format: date-time
+             */
+            made_at: string;
+            /**
+             * Made By
+             * @description Name of the token it was made with.
+             * @example anna
+             */
+            made_by: string;
         };
         /**
          * ShareRequest
@@ -4083,6 +4124,59 @@ export interface operations {
                     /**
                      * @example {
                      *       "detail": "the body has to be JSON: send 'Content-Type: application/json'"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A value is not acceptable; the detail names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "config.steps: input should be greater than or equal to 1"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            429: components["responses"]["Refused429"];
+        };
+    };
+    shares: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ShareLinks"];
+                };
+            };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            /** @description No such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "no job has the id 'train-0123456789ab'"
                      *     }
                      */
                     "application/json": components["schemas"]["Problem"];

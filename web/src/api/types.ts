@@ -21,6 +21,7 @@ export type Metrics = Schemas["Metrics"];
 export type MetricPoint = Schemas["MetricPoint"];
 export type Artifact = Schemas["Artifact"];
 export type Summary = Schemas["Summary"];
+export type ShareLink = Schemas["ShareLinkView"];
 export type StageView = Schemas["StageView"];
 export type MemoryNeed = Schemas["MemoryNeed"];
 export type Trace = Schemas["Trace"];

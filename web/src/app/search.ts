@@ -30,7 +30,11 @@ export interface NewSearch {
   character?: string | undefined;
   /** A job whose settings are taken over. */
   like?: string | undefined;
+  /** What is changed in them, by setting. */
+  with?: Record<string, Setting> | undefined;
 }
+
+export type Setting = string | number | boolean;
 
 type Raw = Record<string, unknown>;
 
@@ -42,6 +46,15 @@ const whole = (value: unknown): number | undefined => {
 };
 const oneOf = <T extends string>(value: unknown, choices: readonly T[]): T | undefined =>
   choices.find((choice) => choice === value);
+
+/** What is one of a form's simple values, by name. */
+function settings(value: unknown): Record<string, Setting> | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const known = Object.entries(value).filter((entry): entry is [string, Setting] =>
+    ["string", "number", "boolean"].includes(typeof entry[1]),
+  );
+  return known.length > 0 ? Object.fromEntries(known) : undefined;
+}
 
 /** Without the keys that hold nothing, so that they do not show in the address. */
 function set<T extends object>(values: T): T {
@@ -68,4 +81,4 @@ export const compareSearch = (raw: Raw): CompareSearch =>
   set({ jobs: text(raw["jobs"]), x: oneOf(raw["x"], ["step", "time"] as const), step: whole(raw["step"]) });
 
 export const newSearch = (raw: Raw): NewSearch =>
-  set({ character: text(raw["character"]), like: text(raw["like"]) });
+  set({ character: text(raw["character"]), like: text(raw["like"]), with: settings(raw["with"]) });

@@ -20,7 +20,12 @@ let choice = stored();
 
 function apply(): void {
   const dark = choice === "dark" || (choice === "system" && system.matches);
-  document.documentElement.dataset.theme = dark ? "dark" : "light";
+  const root = document.documentElement;
+  // A theme is not a change to be faded into: what fades shows the old colours on the new ground for a moment.
+  root.toggleAttribute("data-switching", true);
+  root.dataset.theme = dark ? "dark" : "light";
+  document.body.getBoundingClientRect(); // the new colours are taken here, while nothing may fade
+  root.toggleAttribute("data-switching", false);
   for (const listener of listeners) listener();
 }
 

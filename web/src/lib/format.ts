@@ -119,6 +119,11 @@ export function utc(date: Date): string {
   return `${date.toISOString().replace("T", " ").replace("Z", "")} UTC`;
 }
 
+/** The name of an error's type without the module that it lives in. */
+export function shortType(type: string): string {
+  return type.slice(type.lastIndexOf(".") + 1) || type;
+}
+
 /** The last part of an id, enough to tell two apart at a glance. */
 export function shortId(id: string): string {
   const dash = id.indexOf("-");

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -19,6 +20,7 @@ from starlette.types import Scope
 
 from isengard.core.access.passes import PassSigner
 from isengard.core.access.roles import LOCAL, Actor, Role
+from isengard.core.access.shares import Shares
 from isengard.core.access.throttle import FailureThrottle
 from isengard.core.access.tokens import TokenFile, digest_of
 from isengard.core.access.withdrawn import Withdrawn
@@ -28,6 +30,19 @@ SESSION_COOKIE = "isengard_session"
 SHARE_COOKIE = "isengard_share"
 SESSION_S = 14 * 24 * 3600
 SETTINGS_TOKEN = "ISENGARD_TOKEN"  # noqa: S105 - the name under which the audit trail knows the token of the settings
+
+
+@dataclass(frozen=True, slots=True)
+class ShareLink:
+    """A share link that holds.
+
+    Attributes:
+        made_by: Name of the token it was made with.
+    """
+
+    made_by: str
+    made_at: datetime
+    expires_at: datetime
 
 
 class OpenDoor:
@@ -49,13 +64,15 @@ class Keyring:
         tokens: The stored ones.
         configured: The token of the settings, an operator's; empty for none.
         withdrawn: The passes that hold no longer.
+        shares: The share links that were made.
     """
 
-    def __init__(self, tokens: TokenFile, configured: str, withdrawn: Withdrawn) -> None:
+    def __init__(self, tokens: TokenFile, configured: str, withdrawn: Withdrawn, shares: Shares) -> None:
         self._key = tokens.signing_key()
         self._tokens = tokens
         self._configured = configured.encode()
         self._withdrawn = withdrawn
+        self._made = shares
         self._throttle = FailureThrottle()
         self._sessions = PassSigner(self._key, "session")
         self._shares = PassSigner(self._key, "share")
@@ -107,7 +124,18 @@ class Keyring:
     def share(self, actor: Actor, job_id: str, lifetime_s: float) -> str:
         """A pass to one job in the name of `actor`."""
         claims = {"job": job_id, "by": actor.seal, "round": self._withdrawn.round(job_id)}
-        return self._shares.issue(claims, lifetime_s)
+        text = self._shares.issue(claims, lifetime_s)
+        if (made := self._shares.read(text)) is not None:
+            self._made.add(made)
+        return text
+
+    def shares_of(self, job_id: str) -> list[ShareLink]:
+        """The links that show a job now, oldest first: not over, not taken back, made with a token that holds."""
+        return [
+            ShareLink(maker.name, _moment(claims["iat"]), _moment(claims["exp"]))
+            for claims in self._made.of_job(job_id)
+            if not self._withdrawn.has(claims) and (maker := self._sealed(claims)) is not None
+        ]
 
     def shared_job(self, pass_text: str) -> str | None:
         """The job that a pass shows; None where it does not hold."""
@@ -154,6 +182,10 @@ class Keyring:
 
     def _seal(self, digest: str) -> str:
         return hmac.digest(self._key, digest.encode(), hashlib.sha256).hex()[:32]
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _bearer(headers: Headers) -> str | None:

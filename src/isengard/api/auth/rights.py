@@ -9,7 +9,7 @@ from isengard.core.errors import Forbidden
 
 READING = frozenset({"GET", "HEAD", "OPTIONS", "WEBSOCKET"})
 """Methods that change nothing."""
-_OF_A_JOB = re.compile(r"/api/(?:jobs|training)/(?P<job>[^/]+)(?:/.*)?")
+_OF_A_JOB = re.compile(r"/api/(?:jobs|training)/(?P<job>[^/]+)(?P<rest>/.*)?")
 _OF_THE_SERVER = frozenset({"/metrics", "/ready", "/info", "/openapi.json"})
 _VIEWERS_MAY_POST = frozenset({"/logout"})
 
@@ -30,5 +30,7 @@ def _check_share(actor: Actor, path: str) -> None:
         match = _OF_A_JOB.fullmatch(path)
         if match is None or match["job"] != actor.job_id:
             raise Forbidden("this share link shows one job only")
+        if match["rest"] == "/share":
+            raise Forbidden("a share link does not tell who else has one")
     elif path.rstrip("/") in _OF_THE_SERVER:
         raise Forbidden("this share link shows one job only")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request, Response
@@ -12,7 +13,7 @@ from isengard.api.auth.keyring import SESSION_COOKIE, SESSION_S, SHARE_COOKIE, K
 from isengard.api.auth.pages import login_page, safe_target
 from isengard.api.body import StrictJsonRoute
 from isengard.api.errors import headers_of, status_of
-from isengard.api.schemas.common import problems
+from isengard.api.schemas.common import Answer, problems
 from isengard.api.services import Services, ServicesDep
 from isengard.core.access.roles import Actor
 from isengard.core.access.withdrawn import LONGEST_SHARE_S
@@ -36,6 +37,21 @@ class Share(BaseModel):
 
     url: str = Field(description="Address on this server.", examples=["/share/v1.eyJqb2I.c2ln"])
     expires_in_s: int
+
+
+class ShareLinkView(Answer):
+    """A share link that holds. The link itself is not told again: whoever made it has it."""
+
+    made_by: str = Field(description="Name of the token it was made with.", examples=["anna"])
+    made_at: datetime
+    expires_at: datetime
+
+
+class ShareLinks(Answer):
+    """The links by which somebody without a token sees a job, oldest first."""
+
+    job_id: str
+    links: list[ShareLinkView]
 
 
 class Whoami(BaseModel):
@@ -108,6 +124,14 @@ def share(services: ServicesDep, request: Request, job_id: str, body: ShareReque
         "share", actor=actor.name, address=address_of(request.scope), job_id=job_id, expires_in_s=lifetime
     )
     return Share(url=f"/share/{keyring.share(actor, job_id, lifetime)}", expires_in_s=lifetime)
+
+
+@router.get("/api/jobs/{job_id}/share", summary="List share links", responses=problems(404))
+def shares(services: ServicesDep, job_id: str) -> ShareLinks:
+    """Who made a link to this job that holds, when, and until when; none on a server without tokens."""
+    services.store.get_job(job_id)
+    links = services.gate.shares_of(job_id) if isinstance(services.gate, Keyring) else []
+    return ShareLinks(job_id=job_id, links=[ShareLinkView.model_validate(link) for link in links])
 
 
 @router.delete(

@@ -91,6 +91,7 @@ class JobView(Answer):
     it_per_s: float | None
     phase: str | None = Field(description="What goes on inside the stage.", examples=["caching latents"])
     phase_pct: float | None = Field(description="0 to 100 within the phase; null where nobody counts.")
+    host: str | None = Field(description="The host it runs on; null where that is the site itself.")
     gpu: GpuView | None
     last_seq: int = Field(description="Number of the newest journal line this state includes.")
     last_event_at: datetime | None

@@ -74,6 +74,17 @@ it("clears an earlier attempt's error when the job goes on", () => {
   expect(open.job).toMatchObject({ status: "queued", error_message: null, attempt: 2 });
 });
 
+it("knows since when and where a job runs that it saw begin", () => {
+  const open = new JobLive("train-1");
+  open.apply({ type: "snapshot", id: "2", data: { ...job, status: "queued", started_at: null, host: null } });
+  const begins = { job_id: "train-1", ts: "2026-01-01T00:00:00Z", status: "running" };
+  open.apply({ type: "progress", id: "3", data: { ...begins, host: "atlas", hosted: true } });
+  open.apply({ type: "progress", id: "4", data: { ...begins, ts: "2026-01-01T00:00:09Z" } });
+  expect(open.job).toMatchObject({ started_at: "2026-01-01T00:00:00Z", host: "atlas" });
+  open.apply({ type: "progress", id: "5", data: { ...begins, host: "here" } });
+  expect(open.job).toMatchObject({ host: "atlas" });
+});
+
 it("stays bounded over an hour of a hundred events a second", () => {
   const open = live();
   for (let step = 2; step < 360_002; step += 1)

@@ -86,8 +86,10 @@ export function merged(job: Job, data: ProgressData, seq: number): Job {
   if (data.lr != null) next.lr = data.lr;
   if (data.it_per_s != null) next.it_per_s = data.it_per_s;
   if (data.eta_seconds != null) next.eta_seconds = data.eta_seconds;
+  if (data.status === "running") next.started_at ??= data.ts;
   if (data.attempt != null) next.attempt = data.attempt;
   if (data.gpu) next.gpu = data.gpu;
+  if (data["hosted"] === true && typeof data["host"] === "string") next.host = data["host"];
   if (data.phase !== undefined || (data.stage && data.stage !== job.stage)) {
     next.phase = data.phase ?? null;
     next.phase_pct = data.phase_pct ?? null;

@@ -4,10 +4,12 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { token, useShownTheme } from "@/app/theme";
 import { S } from "@/strings";
-import { clockTime, count, duration, evenDecimals } from "@/lib/format";
+import { evenDecimals } from "@/lib/format";
 import { cn } from "@/lib/cn";
 import { aligned } from "./align";
+import { drawMarks, drawMoment, markAt } from "./marks";
 import type { ChartProps, Line, Mark } from "./model";
+import { axisLabel, indexOfMoment, markReadout, readoutOf } from "./readout";
 
 const CLICK_SLACK = 4;
 const WHOLE = Array.from({ length: 10 }, (_, power) => [1, 2, 5].map((each) => each * 10 ** power)).flat();
@@ -19,6 +21,7 @@ interface Latest {
   marks: readonly Mark[];
   moment: number | null;
   onPick: ((x: number) => void) | undefined;
+  onMark: ((mark: Mark) => void) | undefined;
   onZoom: ((range: [number, number] | null) => void) | undefined;
 }
 
@@ -33,13 +36,14 @@ export default function Canvas(props: ChartProps) {
     marks = [],
     moment = null,
     onPick,
+    onMark,
     onZoom,
     syncKey,
   } = props;
   const host = useRef<HTMLDivElement>(null);
   const readout = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
-  const latest = useRef<Latest>({ marks, moment, onPick, onZoom });
+  const latest = useRef<Latest>({ marks, moment, onPick, onMark, onZoom });
   const [zoomed, setZoomed] = useState(false);
   /** The part that the reader zoomed into. Not asked of the plot: its scales lag behind its data by a drawing. */
   const zoom = useRef<[number, number] | null>(null);
@@ -49,16 +53,22 @@ export default function Canvas(props: ChartProps) {
   const linesRef = useRef(lines);
 
   useLayoutEffect(() => {
-    latest.current = { marks, moment, onPick, onZoom };
+    latest.current = { marks, moment, onPick, onMark, onZoom };
     dataRef.current = data;
     linesRef.current = lines;
   });
 
-  /** Says what is under the pointer, or what is newest. */
+  /** Says what is under the pointer, else what was at the moment, else what is newest. */
   const tell = useCallback(
-    (index: number | null | undefined) => {
+    (u: uPlot | null) => {
       if (!readout.current) return;
-      readout.current.textContent = readoutOf(linesRef.current, dataRef.current, index ?? null, x);
+      const mark = u && markUnderPointer(u, latest.current);
+      if (u) u.over.style.cursor = mark ? "pointer" : "";
+      const xs = dataRef.current[0] ?? [];
+      const index = u?.cursor.idx ?? indexOfMoment(xs, latest.current.moment);
+      readout.current.textContent = mark
+        ? markReadout(mark)
+        : readoutOf(linesRef.current, dataRef.current, index, x);
     },
     [x],
   );
@@ -86,8 +96,8 @@ export default function Canvas(props: ChartProps) {
       syncKey,
     });
     options.hooks = {
-      setCursor: [(u) => tell(u.cursor.idx)],
-      drawAxes: [(u) => drawMarks(u, latest.current)],
+      setCursor: [tell],
+      drawAxes: [(u) => drawMarks(u, latest.current.marks)],
       draw: [(u) => drawMoment(u, latest.current.moment)],
       setScale: [
         (u, key) => {
@@ -99,7 +109,7 @@ export default function Canvas(props: ChartProps) {
           latest.current.onZoom?.(zoom.current);
         },
       ],
-      ready: [(u) => listenForClicks(u, (value) => latest.current.onPick?.(value))],
+      ready: [(u) => listenForClicks(u, latest)],
     };
     const made = new uPlot(options, dataRef.current as uPlot.AlignedData, place);
     plot.current = made;
@@ -118,9 +128,12 @@ export default function Canvas(props: ChartProps) {
     // A whole curve grows with the training; a part that was zoomed into stays where it is.
     plot.current?.setData(dataRef.current as uPlot.AlignedData, zoom.current === null);
     if (zoom.current !== null) plot.current?.redraw();
-    tell(plot.current?.cursor.idx);
+    tell(plot.current);
   }, [lines, tell]);
-  useEffect(() => plot.current?.redraw(false), [marks, moment]);
+  useEffect(() => {
+    plot.current?.redraw(false);
+    tell(plot.current);
+  }, [marks, moment, tell]);
 
   const reset = () => {
     const u = plot.current;
@@ -218,34 +231,9 @@ function seriesOf(line: Line): uPlot.Series {
   };
 }
 
-export function axisLabel(value: number, x: ChartProps["x"]): string {
-  if (x === "time") return clockTime(new Date(value));
-  return x === "elapsed" ? duration(value) : count(value);
-}
-
-function readoutOf(
-  lines: readonly Line[],
-  data: readonly (readonly (number | null)[])[],
-  index: number | null,
-  x: ChartProps["x"],
-): string {
-  const shown = index ?? (data[0]?.length ?? 0) - 1;
-  const at = data[0]?.[shown];
-  if (at == null) return "";
-  const values = lines.flatMap((line, row) => {
-    const value = line.mute ? null : nearest(data[row + 1], shown);
-    return value === null ? [] : [`${line.label} ${line.format(value)}`];
-  });
-  return [x === "step" ? S.chart.atStep(count(at)) : axisLabel(at, x), ...values].join(" · ");
-}
-
-/** The value at `index`, or the last one before it. */
-function nearest(column: readonly (number | null | undefined)[] | undefined, index: number): number | null {
-  for (let at = index; at >= 0 && at > index - 50; at -= 1) {
-    const value = column?.[at];
-    if (value != null) return value;
-  }
-  return null;
+function markUnderPointer(u: uPlot, { marks, onMark }: Latest): Mark | null {
+  const { left = -1, top = -1 } = u.cursor;
+  return onMark && left >= 0 ? markAt(u, marks, left, top) : null;
 }
 
 function zoomOf(u: uPlot): [number, number] | null {
@@ -257,45 +245,19 @@ function zoomOf(u: uPlot): [number, number] | null {
   return min > first || max < last ? [min, max] : null;
 }
 
-function drawMarks(u: uPlot, { marks }: Latest): void {
-  const { ctx, bbox } = u;
-  const unit = devicePixelRatio;
-  const colours = { sample: token("mark"), checkpoint: token("info"), warning: token("warn") };
-  ctx.save();
-  for (const { x, kind } of marks) {
-    const left = Math.round(u.valToPos(x, "x", true));
-    if (left < bbox.left || left > bbox.left + bbox.width) continue;
-    ctx.fillStyle = colours[kind];
-    ctx.strokeStyle = colours[kind];
-    const size = 4 * unit;
-    const top = bbox.top + (kind === "checkpoint" ? bbox.height - size : size);
-    ctx.beginPath();
-    if (kind === "sample") ctx.arc(left, top, size * 0.75, 0, 2 * Math.PI);
-    else ctx.rect(left - size * 0.7, top - size * 0.7, size * 1.4, size * 1.4);
-    ctx.fill();
-  }
-  ctx.restore();
-}
-
-function drawMoment(u: uPlot, moment: number | null): void {
-  if (moment === null) return;
-  const { ctx, bbox } = u;
-  const left = Math.round(u.valToPos(moment, "x", true));
-  if (left < bbox.left - 1 || left > bbox.left + bbox.width + 1) return;
-  ctx.save();
-  ctx.fillStyle = token("signal");
-  ctx.fillRect(left - devicePixelRatio, bbox.top, 2 * devicePixelRatio, bbox.height);
-  ctx.restore();
-}
-
-/** A click picks; a drag zooms and picks nothing. */
-function listenForClicks(u: uPlot, pick: (x: number) => void): void {
+/** A click picks, or opens the mark that it meets; a drag zooms and does neither. */
+function listenForClicks(u: uPlot, latest: { readonly current: Latest }): void {
   let downAt = 0;
   u.over.addEventListener("pointerdown", (event) => {
     downAt = event.clientX;
   });
   u.over.addEventListener("click", (event) => {
     if (Math.abs(event.clientX - downAt) > CLICK_SLACK) return;
-    pick(u.posToVal(event.clientX - u.over.getBoundingClientRect().left, "x"));
+    const { marks, onMark, onPick } = latest.current;
+    const box = u.over.getBoundingClientRect();
+    const left = event.clientX - box.left;
+    const mark = onMark ? markAt(u, marks, left, event.clientY - box.top) : null;
+    if (mark) onMark?.(mark);
+    else onPick?.(u.posToVal(left, "x"));
   });
 }

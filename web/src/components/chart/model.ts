@@ -20,7 +20,7 @@ export interface Line {
 
 export interface Mark {
   x: number;
-  kind: "sample" | "checkpoint" | "warning";
+  kind: "sample" | "checkpoint";
 }
 
 export interface ChartProps {
@@ -37,6 +37,8 @@ export interface ChartProps {
   /** Where the shared moment is. */
   moment?: number | null;
   onPick?: (x: number) => void;
+  /** A click on a mark; without it marks are only seen. */
+  onMark?: (mark: Mark) => void;
   onZoom?: (range: [number, number] | null) => void;
   /** Charts with the same key share their cursor. */
   syncKey?: string;

@@ -38,10 +38,13 @@ export function Failed({
   error,
   onRetry,
   className,
+  children,
 }: {
   error: unknown;
   onRetry?: () => void;
   className?: string;
+  /** Other ways on, beside another try. */
+  children?: ReactNode;
 }) {
   const id = error instanceof ApiError ? error.correlationId : "";
   return (
@@ -54,7 +57,10 @@ export function Failed({
           <CopyButton text={id} label={S.copyCorrelation} />
         </p>
       )}
-      {onRetry && <Button onClick={onRetry}>{S.tryAgain}</Button>}
+      <div className="flex flex-wrap justify-center gap-2">
+        {onRetry && <Button onClick={onRetry}>{S.tryAgain}</Button>}
+        {children}
+      </div>
     </div>
   );
 }

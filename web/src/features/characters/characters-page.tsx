@@ -58,7 +58,7 @@ export function CharactersPage() {
 function Card({ character, images }: { character: Character; images: readonly CharacterImage[] }) {
   return (
     <li className="panel relative flex flex-col overflow-hidden hover:border-edge">
-      <div className="grid h-28 grid-cols-4 bg-sunken">
+      <div className="flex h-28 bg-sunken">
         {images.slice(0, FACES).map((image) => (
           <Picture
             key={image.filename}
@@ -66,12 +66,10 @@ function Card({ character, images }: { character: Character; images: readonly Ch
             alt=""
             loading="lazy"
             decoding="async"
-            className="size-full object-cover"
+            className="h-full min-w-0 flex-1 object-cover"
           />
         ))}
-        {images.length === 0 && (
-          <UserRound className="col-span-4 size-8 place-self-center text-ink-3" aria-hidden />
-        )}
+        {images.length === 0 && <UserRound className="m-auto size-8 text-ink-3" aria-hidden />}
       </div>
       <div className="flex flex-1 items-end justify-between gap-3 p-3.5">
         <div className="min-w-0">
@@ -80,7 +78,7 @@ function Card({ character, images }: { character: Character; images: readonly Ch
             params={{ characterId: character.id }}
             className="block truncate text-base font-medium after:absolute after:inset-0"
           >
-            {character.name}
+            <bdi>{character.name}</bdi>
           </Link>
           <p className="truncate font-mono text-xs text-ink-2">{character.trigger_word}</p>
           <p className="text-xs text-ink-3">

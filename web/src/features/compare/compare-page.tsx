@@ -83,6 +83,7 @@ function Picker({
     <Select
       aria-label={S.compare.pick}
       value=""
+      className="md:max-w-80"
       disabled={full}
       title={full ? S.compare.full : undefined}
       onChange={(event) => event.target.value && onPick(event.target.value)}

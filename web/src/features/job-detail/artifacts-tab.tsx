@@ -72,11 +72,14 @@ export function ArtifactsTab({ jobId }: { jobId: string }) {
   );
 }
 
+const intoSight = (row: HTMLElement | null) => row?.scrollIntoView({ block: "nearest" });
+
 function Files({ jobId, title, files }: { jobId: string; title: string; files: Artifact[] }) {
   const { step, setStep } = useMoment();
   const keep = useKeep(jobId);
   if (files.length === 0) return null;
   const isCheckpoint = files[0]?.type === "checkpoint";
+  const isAt = (file: Artifact) => step !== null && file.step === step;
   return (
     <Section title={title} aside={<span className="text-xs text-ink-3">{files.length}</span>}>
       <div className="overflow-x-auto" tabIndex={-1}>
@@ -103,7 +106,9 @@ function Files({ jobId, title, files }: { jobId: string; title: string; files: A
             {files.map((file) => (
               <tr
                 key={`${file.name}:${file.attempt ?? 1}`}
-                className={cn("border-t", step !== null && file.step === step && "bg-signal-soft")}
+                ref={isCheckpoint && isAt(file) ? intoSight : undefined}
+                aria-current={isAt(file) || undefined}
+                className={cn("border-t", isAt(file) && "bg-signal-soft")}
               >
                 <td className="py-1">
                   <Name file={file} />

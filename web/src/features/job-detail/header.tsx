@@ -16,6 +16,7 @@ import {
   Trash2,
   X,
 } from "lucide-react";
+import { useState } from "react";
 import { api, body } from "@/api/client";
 import { useLiveJob } from "@/api/live/react";
 import { infoQuery } from "@/api/queries";
@@ -28,10 +29,12 @@ import { Menu, MenuItem, MenuSeparator } from "@/components/ui/menu";
 import { ProgressBar, StatusBadge } from "@/components/ui/status";
 import { notify } from "@/components/ui/toast";
 import { canCancel, canDelete, canResume, useJobActions } from "@/features/jobs/actions";
-import { useStartNext } from "@/features/jobs/queue";
+import { QueuePlace, useStartNext } from "@/features/jobs/queue";
 import { copyText } from "@/lib/clipboard";
 import { count, duration, percent } from "@/lib/format";
 import { S } from "@/strings";
+import { ShareDialog, SharedMark } from "./sharing";
+import { useSilence } from "./silence";
 
 export function bundleUrl(jobId: string): string {
   return `/api/jobs/${encodeURIComponent(jobId)}/debug-bundle`;
@@ -39,6 +42,7 @@ export function bundleUrl(jobId: string): string {
 
 export function Header({ job, name, onClose }: { job: Job; name: string; onClose: () => void }) {
   const { cancelMany, resume } = useJobActions();
+  const [sharing, setSharing] = useState(false);
   return (
     <header className="shrink-0 border-b bg-surface px-3 pt-2.5 pb-2 md:px-5 md:pt-3">
       <div className="flex items-start gap-x-3 gap-y-1">
@@ -49,11 +53,22 @@ export function Header({ job, name, onClose }: { job: Job; name: string; onClose
               <bdi>{name}</bdi>
             </Radix.Title>
             <StatusBadge status={job.status} />
+            {job.status === "queued" && (
+              <span className="text-xs text-ink-3 empty:hidden">
+                <QueuePlace job={job} />
+              </span>
+            )}
             <span className="flex items-center font-mono text-2xs text-ink-3">
               {job.id}
               <CopyButton text={job.id} label={S.job.copyId} />
             </span>
             {job.attempt > 1 && <span className="text-xs text-ink-3">{S.jobs.attempt(job.attempt)}</span>}
+            {job.host && (
+              <span className="min-w-0 truncate text-xs text-ink-3" data-host={job.host}>
+                {S.jobs.on} <bdi>{job.host}</bdi>
+              </span>
+            )}
+            <SharedMark jobId={job.id} onOpen={() => setSharing(true)} />
           </div>
         </div>
         <div className="flex shrink-0 items-center gap-1.5">
@@ -76,7 +91,7 @@ export function Header({ job, name, onClose }: { job: Job; name: string; onClose
               </a>
             </Button>
           </div>
-          <MoreMenu job={job} onGone={onClose} />
+          <MoreMenu job={job} onShare={() => setSharing(true)} onGone={onClose} />
           {!isShared && (
             <IconButton label={S.job.close} onClick={onClose}>
               <X />
@@ -85,19 +100,22 @@ export function Header({ job, name, onClose }: { job: Job; name: string; onClose
         </div>
       </div>
       <Progress job={job} />
+      {isLoggedIn && <ShareDialog jobId={job.id} open={sharing} onClose={() => setSharing(false)} />}
     </header>
   );
 }
 
 function Progress({ job: known }: { job: Job }) {
   const job = useLiveJob(known);
+  const silence = useSilence(job);
   const words = [
     S.jobs.stepOf(count(job.current_step), count(job.total_steps || null)),
     percent(job.progress, job.progress < 10 ? 1 : 0),
   ];
   if (!isTerminal(job.status)) {
     words.push(job.phase ?? S.stage[job.stage]);
-    if (job.eta_seconds != null) words.push(S.job.eta(duration(job.eta_seconds)));
+    if (silence !== null) words.push(S.overview.silent(duration(silence)));
+    else if (job.eta_seconds != null) words.push(S.job.eta(duration(job.eta_seconds)));
   }
   return (
     <div className="mt-1.5 flex items-center gap-x-3 gap-y-1 max-md:flex-wrap">
@@ -149,23 +167,10 @@ function Requests({ job }: { job: Job }) {
   );
 }
 
-/** A link that shows this job, and nothing else, to somebody without a token. */
-function useShareLink() {
-  return useMutation({
-    mutationFn: (id: string) =>
-      body(api.POST("/api/jobs/{job_id}/share", { params: { path: { job_id: id } } })),
-    onSuccess: async ({ url, expires_in_s: lifetime }) => {
-      await copyText(new URL(url, window.location.href).href);
-      notify(S.job.sharedOut(duration(lifetime)));
-    },
-  });
-}
-
 /** What is less often wanted; on a phone all of it. */
-function MoreMenu({ job, onGone }: { job: Job; onGone: () => void }) {
+function MoreMenu({ job, onShare, onGone }: { job: Job; onShare: () => void; onGone: () => void }) {
   const { cancelMany, removeMany, resume } = useJobActions();
   const { ask, sample, save } = useRequests(job);
-  const shareLink = useShareLink();
   const startNext = useStartNext();
   const navigate = useNavigate();
   return (
@@ -222,9 +227,9 @@ function MoreMenu({ job, onGone }: { job: Job; onGone: () => void }) {
       <MenuItem onSelect={() => void copyText(window.location.href).then(() => notify(S.copied))}>
         <Link2 aria-hidden /> {S.job.share}
       </MenuItem>
-      {isLoggedIn && mayChange && (
-        <MenuItem onSelect={() => shareLink.mutate(job.id)}>
-          <Share2 aria-hidden /> {S.job.shareOut}
+      {isLoggedIn && (
+        <MenuItem onSelect={onShare}>
+          <Share2 aria-hidden /> {mayChange ? S.share.open : S.share.see}
         </MenuItem>
       )}
       {canDelete(job) && (

@@ -68,10 +68,13 @@ export function JobDialog() {
           ) : (
             <>
               <Radix.Title className="sr-only">{jobId}</Radix.Title>
-              {error ? <Failed error={error} onRetry={() => void refetch()} /> : <Loading />}
-              <Button className="mx-auto" onClick={close}>
-                {S.close}
-              </Button>
+              {error ? (
+                <Failed error={error} onRetry={() => void refetch()}>
+                  <Button onClick={close}>{S.toJobs}</Button>
+                </Failed>
+              ) : (
+                <Loading />
+              )}
             </>
           )}
         </Radix.Content>

@@ -72,8 +72,8 @@ export function JobView({ job, name, onClose }: { job: Job; name: string; onClos
 
   return (
     <MomentContext value={moment}>
-      <Header job={job} name={name} onClose={onClose} />
       <SeriesProvider jobId={job.id} enabled={ended || connected}>
+        <Header job={job} name={name} onClose={onClose} />
         <Timeline job={job} artifacts={artifacts} />
         <Tabs.Root
           value={tab}

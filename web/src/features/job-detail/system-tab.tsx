@@ -38,8 +38,8 @@ export function SystemTab({ jobId, ended }: { jobId: string; ended: boolean }) {
   });
   if (keys.length === 0)
     return (
-      <Empty title={S.system.none}>
-        <p>{S.system.noneText}</p>
+      <Empty title={ended ? S.system.noneAtAll : S.system.none}>
+        <p>{ended ? S.system.noneEnded : S.system.noneText}</p>
       </Empty>
     );
   if (error && !data) return <Failed error={error} onRetry={() => void refetch()} />;

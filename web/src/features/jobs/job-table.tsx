@@ -8,7 +8,19 @@ import { Checkbox } from "@/components/ui/field";
 import { ProgressBar, StatusBadge } from "@/components/ui/status";
 import { Time, useNow } from "@/components/ui/time";
 import { cn } from "@/lib/cn";
-import { age, count, dateTime, DASH, duration, figure, percent, rate, shortId, utc } from "@/lib/format";
+import {
+  age,
+  count,
+  dateTime,
+  DASH,
+  duration,
+  figure,
+  percent,
+  rate,
+  shortId,
+  shortType,
+  utc,
+} from "@/lib/format";
 import { S } from "@/strings";
 import { useJobName } from "./names";
 import type { Direction, Sort } from "./select";
@@ -16,9 +28,13 @@ import { QueuePlace } from "./queue";
 import { Spark } from "./spark";
 
 const ROW_HEIGHT = 61;
-/** Wide: eight columns. Medium: without GPU and age. Narrow: a card. */
-const GRID =
-  "grid items-center gap-x-4 lg:grid-cols-[1.25rem_minmax(10rem,1.5fr)_9.5rem_minmax(9rem,1.2fr)_10.5rem_5.5rem_7rem_3rem] max-lg:grid-cols-[1.25rem_minmax(0,1fr)_auto]";
+/** Wide: eight columns. Medium: without the GPU. Narrow: a card, without the age as well. */
+const GRID = cn(
+  "grid items-center gap-x-4",
+  "xl:grid-cols-[1.25rem_minmax(10rem,1.5fr)_9.5rem_minmax(9rem,1.2fr)_10.5rem_5.5rem_7rem_3rem]",
+  "lg:max-xl:grid-cols-[1.25rem_minmax(10rem,1.5fr)_9.5rem_minmax(7rem,1.2fr)_10.5rem_5.5rem_3rem]",
+  "max-lg:grid-cols-[1.25rem_minmax(0,1fr)_auto]",
+);
 
 export interface JobTableProps {
   jobs: readonly Job[];
@@ -139,7 +155,7 @@ function Head({ jobs, chosen, onChoose, sort, direction }: Omit<JobTableProps, "
         {column("progress")}
         {column("loss")}
         {column("eta", "text-right")}
-        <div role="columnheader" className="label-caps pl-4">
+        <div role="columnheader" className="label-caps pl-4 max-xl:hidden">
           {S.jobs.columns.gpu}
         </div>
         {column("created", "text-right")}
@@ -151,6 +167,7 @@ function Head({ jobs, chosen, onChoose, sort, direction }: Omit<JobTableProps, "
 function Row({ job, chosen, onToggle }: { job: Job; chosen: boolean; onToggle: (range: boolean) => void }) {
   const name = useJobName()(job);
   const isActive = job.status === "running" || job.status === "cancelling";
+  const hasEta = isActive && job.eta_seconds != null;
   return (
     <>
       <div role="cell" className="relative z-10">
@@ -173,6 +190,12 @@ function Row({ job, chosen, onToggle }: { job: Job; chosen: boolean; onToggle: (
           <span className="font-mono text-2xs">{shortId(job.id)}</span> · {job.trainer}
           {summaryOf(job)}
           {job.attempt > 1 && ` · ${S.jobs.attempt(job.attempt)}`}
+          {job.host && (
+            <>
+              {" · "}
+              {S.jobs.on} <bdi>{job.host}</bdi>
+            </>
+          )}
           <span className="lg:hidden">
             {" · "}
             <Time iso={job.created_at} as="ago" />
@@ -181,7 +204,16 @@ function Row({ job, chosen, onToggle }: { job: Job; chosen: boolean; onToggle: (
       </div>
       <div role="cell" className="min-w-0 max-lg:text-right">
         <StatusBadge status={job.status} />
-        {job.status === "queued" && <QueuePlace job={job} />}
+        {job.status === "queued" && (
+          <p className="mt-0.5 truncate text-xs text-ink-3 empty:hidden lg:pl-2.5">
+            <QueuePlace job={job} />
+          </p>
+        )}
+        {job.status === "failed" && job.error_type && (
+          <p className="mt-0.5 truncate text-xs text-bad lg:pl-2.5" title={job.error_message ?? undefined}>
+            {shortType(job.error_type)}
+          </p>
+        )}
         {isActive && (
           <p className="mt-0.5 truncate text-xs text-ink-3 lg:pl-2.5">{job.phase ?? S.stage[job.stage]}</p>
         )}
@@ -193,26 +225,35 @@ function Row({ job, chosen, onToggle }: { job: Job; chosen: boolean; onToggle: (
         </div>
         <ProgressBar value={job.progress} status={job.status} label={S.jobs.progressOf(name)} />
       </div>
-      <div role="cell" className="flex items-center gap-3 max-lg:col-start-2 max-lg:mt-2">
+      <div
+        role="cell"
+        className={cn(
+          "flex items-center gap-3 max-lg:col-start-2 max-lg:mt-2",
+          job.current_loss == null && "max-lg:hidden",
+        )}
+      >
         <Spark job={job} />
         <span className="font-mono text-xs whitespace-nowrap">
           {job.current_loss != null && (
             <span className="font-sans text-ink-3 lg:hidden">{S.jobs.columns.loss} </span>
           )}
-          <span className={cn(job.current_loss == null && "max-lg:hidden")}>{figure(job.current_loss)}</span>
+          {figure(job.current_loss)}
         </span>
       </div>
-      <div role="cell" className="text-right text-xs whitespace-nowrap max-lg:mt-2">
-        {isActive && job.eta_seconds != null ? (
+      <div
+        role="cell"
+        className={cn("text-right text-xs whitespace-nowrap max-lg:mt-2", !hasEta && "max-lg:hidden")}
+      >
+        {hasEta ? (
           <>
             {duration(job.eta_seconds)}
             <span className="text-ink-3 lg:hidden"> {S.jobs.left}</span>
           </>
         ) : (
-          <span className="text-ink-3 max-lg:hidden">{DASH}</span>
+          <span className="text-ink-3">{DASH}</span>
         )}
       </div>
-      <div role="cell" className="min-w-0 pl-4 text-xs max-lg:hidden">
+      <div role="cell" className="min-w-0 pl-4 text-xs max-xl:hidden">
         <GpuCell job={job} />
       </div>
       <div role="cell" className="text-right text-xs text-ink-3 max-lg:hidden">

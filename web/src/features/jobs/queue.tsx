@@ -68,9 +68,7 @@ export function PausedNotice() {
 export function QueuePlace({ job }: { job: Job }) {
   const { data: queue } = useQuery({ ...queueQuery, enabled: false });
   const place = queue?.waiting.findIndex((each) => each.job_id === job.id) ?? -1;
-  return place < 0 ? null : (
-    <p className="mt-0.5 truncate text-xs text-ink-3 lg:pl-2.5">{S.queue.place(place)}</p>
-  );
+  return place < 0 ? null : S.queue.place(place);
 }
 
 /** Moves a queued job before all others. */

@@ -19,7 +19,7 @@ const nameOf = (each: Job) =>
   ({ "char-a": "Pip 10", "char-bb": "Pip 9", "char-ccc": "Mo" })[each.character_id] ?? "";
 const jobs = [
   job("a", { status: "running", stage: "training", progress: 10, current_loss: 0.5, eta_seconds: 60 }),
-  job("bb", { status: "failed", current_loss: null }),
+  job("bb", { status: "failed", current_loss: null, host: "Atlas" }),
   job("ccc"),
 ];
 const by = (change: Partial<Selection>): Selection => ({
@@ -33,9 +33,10 @@ const ids = (change: Partial<Selection>) => selectJobs(jobs, nameOf, by(change))
 
 describe("the list of jobs", () => {
   it("shows the newest first", () => expect(ids({})).toEqual(["ccc", "bb", "a"]));
-  it("finds by every word, in name, id, trainer and status", () => {
+  it("finds by every word, in name, id, trainer, status and host", () => {
     expect(ids({ search: "pip" })).toEqual(["bb", "a"]);
     expect(ids({ search: "PIP failed" })).toEqual(["bb"]);
+    expect(ids({ search: "atlas" })).toEqual(["bb"]);
     expect(ids({ search: "nothing" })).toEqual([]);
   });
   it("sorts names as people count", () =>

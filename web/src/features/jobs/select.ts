@@ -40,7 +40,7 @@ export function selectJobs(jobs: readonly Job[], nameOf: (job: Job) => string, b
 }
 
 function textOf(job: Job, nameOf: (job: Job) => string): string {
-  return `${nameOf(job)} ${job.id} ${job.trainer} ${job.status} ${job.stage}`.toLowerCase();
+  return `${nameOf(job)} ${job.id} ${job.trainer} ${job.status} ${job.stage} ${job.host ?? ""}`.toLowerCase();
 }
 
 function compare(a: Job, b: Job, sort: Sort, sign: number, nameOf: (job: Job) => string): number {

@@ -19,7 +19,7 @@ import { S } from "@/strings";
 import { Settings } from "./settings";
 
 export function NewPage() {
-  const { character, like } = NewRoute.useSearch();
+  const { character, like, with: changes } = NewRoute.useSearch();
   const { data: info, error, refetch } = useQuery(infoQuery);
   const { data: model, isLoading } = useQuery({ ...jobQuery(like ?? ""), enabled: like !== undefined });
   return (
@@ -34,7 +34,7 @@ export function NewPage() {
         <NewTraining
           key={like ?? ""}
           info={info}
-          like={model ?? null}
+          like={model ? { ...model, config: { ...model.config, ...changes } } : null}
           characterId={character ?? model?.character_id ?? null}
         />
       )}

@@ -10,10 +10,12 @@ import { mayChange } from "@/app/actor";
 import { AnsiText } from "@/components/ui/ansi";
 import { Button } from "@/components/ui/button";
 import { CopyButton } from "@/components/ui/copy";
+import type { Setting } from "@/app/search";
 import { canResume, useJobActions } from "@/features/jobs/actions";
 import { bytes, count, duration, shortId } from "@/lib/format";
 import { S } from "@/strings";
 import { bundleUrl } from "../header";
+import { shown, words } from "../overview/configuration";
 import { useElapsed } from "../overview/figures";
 
 export function Outcome({
@@ -45,15 +47,16 @@ function Frame({
 }) {
   return (
     <section className={`panel border-l-4 p-4 ${tone}`} data-outcome>
-      <div className="flex flex-wrap items-start justify-between gap-3">
-        <div className="flex min-w-[min(100%,17rem)] flex-1 items-start gap-3 [&>svg]:mt-0.5 [&>svg]:size-5 [&>svg]:shrink-0">
-          {icon}
-          <div className="min-w-0 flex-1">
-            <h3 className="text-base font-semibold text-ink">{title}</h3>
-            <div className="text-ink-2">{children}</div>
-          </div>
+      {/* The actions stand beside the title where there is room for both, and behind everything where there is not. */}
+      <div className="grid grid-cols-[auto_minmax(0,1fr)] items-start gap-x-3 md:grid-cols-[auto_minmax(0,1fr)_auto] [&>svg]:mt-0.5 [&>svg]:size-5">
+        {icon}
+        <h3 className="text-base font-semibold text-ink">{title}</h3>
+        <div className="min-w-0 text-ink-2 max-md:col-start-2 md:col-span-2 md:col-start-2 md:row-start-2">
+          {children}
         </div>
-        <div className="flex flex-wrap gap-2">{actions}</div>
+        <div className="flex flex-wrap gap-2 max-md:col-span-2 max-md:mt-3 md:col-start-3 md:row-start-1 md:justify-end md:pb-2">
+          {actions}
+        </div>
       </div>
     </section>
   );
@@ -90,7 +93,7 @@ interface FailureFields {
   error_type?: string;
   error_stack?: string;
   last_lines?: string[];
-  cause?: { title?: string; explanation?: string; advice?: string[] };
+  cause?: { title?: string; explanation?: string; advice?: string[]; settings?: Record<string, Setting> };
 }
 
 function useFailure(jobId: string, attempt: number): FailureFields | null {
@@ -114,15 +117,22 @@ function FailedJob({ job, onFirstError }: { job: Job; onFirstError: () => void }
   const error = failure?.error ?? job.error_message ?? "";
   const kind = failure?.error_type ?? job.error_type;
   const advice = failure?.cause?.advice ?? [];
+  const remedy = mayChange ? failure?.cause?.settings : undefined;
+  const hasRemedy = remedy !== undefined && Object.keys(remedy).length > 0;
   return (
     <Frame
       tone="border-l-bad text-bad"
       icon={<OctagonX aria-hidden />}
-      title={S.outcome.failedAt(count(job.current_step))}
+      title={[S.outcome.failedAt(count(job.current_step)), failure?.cause?.title].filter(Boolean).join(" · ")}
       actions={
         <>
+          {hasRemedy && <TryWith job={job} settings={remedy} />}
           {canResume(job) && (
-            <Button tone="primary" disabled={resume.isPending} onClick={() => resume.mutate(job.id)}>
+            <Button
+              tone={hasRemedy ? "plain" : "primary"}
+              disabled={resume.isPending}
+              onClick={() => resume.mutate(job.id)}
+            >
               <RotateCw aria-hidden /> {S.job.resume}
             </Button>
           )}
@@ -131,7 +141,7 @@ function FailedJob({ job, onFirstError }: { job: Job; onFirstError: () => void }
               <Package aria-hidden /> {S.job.bundle}
             </a>
           </Button>
-          <Like job={job} />
+          {!hasRemedy && <Like job={job} />}
         </>
       }
     >
@@ -149,10 +159,7 @@ function FailedJob({ job, onFirstError }: { job: Job; onFirstError: () => void }
       <h4 className="mt-2 font-semibold text-ink">{S.outcome.tryThis}</h4>
       {failure?.cause?.title && advice.length > 0 ? (
         <>
-          <p>
-            <strong className="font-medium text-ink">{failure.cause.title}.</strong>{" "}
-            {failure.cause.explanation}
-          </p>
+          <p>{failure.cause.explanation}</p>
           <ul className="mt-1 list-disc pl-5">
             {advice.map((each) => (
               <li key={each}>{each}</li>
@@ -247,6 +254,22 @@ function Cancelled({ job, artifacts }: { job: Job; artifacts: readonly Artifact[
       </p>
       <p>{S.outcome.resumeHint}</p>
     </Frame>
+  );
+}
+
+/** A new training with the settings that would have avoided the failure: the form opens filled in. */
+function TryWith({ job, settings }: { job: Job; settings: Record<string, Setting> }) {
+  const navigate = useNavigate();
+  const said = Object.entries(settings).map(([name, value]) => `${words(name)} ${shown(name, value)}`);
+  return (
+    <Button
+      tone="primary"
+      className="h-auto min-h-8 whitespace-normal"
+      title={S.outcome.tryWithHint}
+      onClick={() => void navigate({ to: "/new", search: { like: job.id, with: settings } })}
+    >
+      <CopyPlus aria-hidden /> {S.outcome.tryWith(said.join(", "))}
+    </Button>
   );
 }
 

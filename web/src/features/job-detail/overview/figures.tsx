@@ -7,6 +7,7 @@ import { count, DASH, duration, figure, gib, percent, rate, speed } from "@/lib/
 import { S } from "@/strings";
 import { useJobSeries, type JobSeries } from "../series";
 import { useMoment } from "../moment";
+import { useSilence } from "../silence";
 import { valueAt } from "../timeline/timeline";
 
 export function Figures({ job: known }: { job: Job }) {
@@ -15,6 +16,7 @@ export function Figures({ job: known }: { job: Job }) {
   const { step } = useMoment();
   const elapsed = useElapsed(job);
   const ended = isTerminal(job.status);
+  const silence = useSilence(job);
   const low = useMemo(() => lowest(series), [series]);
   const atStep = step ?? job.current_step;
   const loss = step === null ? job.current_loss : valueAt(series.parts.loss, step);
@@ -34,17 +36,33 @@ export function Figures({ job: known }: { job: Job }) {
         }
         note={S.overview.percentDone(percent(job.progress))}
       />
-      <Figure label={S.overview.loss} value={figure(loss)} note={S.overview.best(figure(low))} />
+      <Figure
+        label={S.overview.loss}
+        value={figure(loss)}
+        note={low === null ? S.overview.noLoss : S.overview.best(figure(low))}
+      />
       <Figure label={S.overview.lr} value={rate(lr)} note={schedule(job)} />
       <Figure
         label={ended ? S.overview.took : S.overview.eta}
-        value={ended ? duration(elapsed) : duration(job.eta_seconds)}
+        value={ended ? duration(elapsed) : silence === null ? duration(job.eta_seconds) : DASH}
         note={ended ? <Ended job={job} /> : (job.phase ?? S.stage[job.stage])}
       />
       <Figure
         label={S.overview.speed}
         value={speed(job.it_per_s)}
-        note={ended ? S.overview.atTheEnd : `${S.overview.elapsed} ${duration(elapsed)}`}
+        note={
+          silence === null ? (
+            ended ? (
+              S.overview.atTheEnd
+            ) : (
+              `${S.overview.elapsed} ${duration(elapsed)}`
+            )
+          ) : (
+            <span className="font-medium text-warn" data-silence>
+              {S.overview.silent(duration(silence))}
+            </span>
+          )
+        }
       />
       <GpuFigure gpu={job.gpu} />
     </dl>

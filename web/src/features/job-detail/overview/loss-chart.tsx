@@ -21,19 +21,13 @@ const SETTLE_MS = 150;
 export function LossChart({ job, artifacts }: { job: Job; artifacts: readonly Artifact[] }) {
   const { series, isPending } = useJobSeries();
   const { smoothing, logScale } = usePreferences();
-  const { step, setStep } = useMoment();
+  const { step, setStep, goTo } = useMoment();
   const [range, setRange] = useState<[number, number] | null>(null);
   const detail = useDetail(job.id, range);
   const shown = detail ?? series;
 
   const lines = useMemo(() => linesOf(shown.parts, smoothing), [shown, smoothing]);
-  const marks = useMemo<Mark[]>(
-    () =>
-      artifacts.flatMap((each) =>
-        each.step === null || each.type === "model" ? [] : [{ x: each.step, kind: each.type }],
-      ),
-    [artifacts],
-  );
+  const marks = useMemo(() => marksOf(artifacts), [artifacts]);
   const points = series.parts.loss.reduce((sum, part) => sum + part.values.length, 0);
   if (points === 0 && isPending) return <Loading />;
   if (points === 0) return <p className="grid h-40 place-items-center text-ink-3">{S.overview.waiting}</p>;
@@ -51,10 +45,19 @@ export function LossChart({ job, artifacts }: { job: Job; artifacts: readonly Ar
         marks={marks}
         moment={step}
         onPick={(x) => setStep(Math.min(job.current_step, Math.max(0, Math.round(x))))}
+        onMark={({ x, kind }) => goTo(kind === "sample" ? "samples" : "artifacts", { step: x })}
         onZoom={setRange}
       />
     </>
   );
+}
+
+/** One mark for each step and kind, however many prompts were drawn there. */
+function marksOf(artifacts: readonly Artifact[]): Mark[] {
+  const marks = new Map<string, Mark>();
+  for (const { type, step } of artifacts)
+    if (step !== null && type !== "model") marks.set(`${type} ${step}`, { x: step, kind: type });
+  return [...marks.values()];
 }
 
 const LOG = ["loss"];

@@ -7,11 +7,11 @@ import { useShortcuts } from "@/app/shortcuts";
 import { Select } from "@/components/ui/field";
 import { Empty, Failed, Loading } from "@/components/ui/states";
 import { cn } from "@/lib/cn";
-import { count } from "@/lib/format";
 import { S } from "@/strings";
 import { useMoment } from "../moment";
 import { columnAt, matrixOf, type Column, type Matrix } from "./matrix";
 import { Stage } from "./stage";
+import { stepName } from "./step";
 import { Viewer } from "./viewer";
 import { Picture } from "@/components/ui/picture";
 
@@ -166,12 +166,6 @@ function Grid({ matrix, size, column, following, onOpen }: GridProps) {
       </div>
     </div>
   );
-}
-
-export function stepName(column: Column | undefined): string {
-  if (!column) return "";
-  const name = column.step === 0 ? S.samples.untrained : S.samples.step(count(column.step));
-  return column.repeated ? `${name} · ${S.samples.attempt(column.attempt)}` : name;
 }
 
 function ColumnHead({

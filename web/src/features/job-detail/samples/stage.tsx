@@ -3,17 +3,24 @@ import { Pause, Play, SplitSquareHorizontal } from "lucide-react";
 import { useEffect, useState } from "react";
 import type { Artifact } from "@/api/types";
 import { Button } from "@/components/ui/button";
-import { Select } from "@/components/ui/field";
 import { cn } from "@/lib/cn";
 import { S } from "@/strings";
 import { KeepButton } from "./keep-button";
 import type { Matrix } from "./matrix";
 import { usePlayer } from "./player";
-import { stepName } from "./samples-tab";
+import { stepName, StepSelect } from "./step";
 import { Wipe } from "./wipe";
 import { Picture } from "@/components/ui/picture";
 
-const MOST = 6;
+/** So many prompts are read ahead: enough for what is in sight. */
+const AHEAD = 12;
+
+/** How wide a picture is at most: a few stand large, many beside each other. */
+function widthFor(prompts: number): string {
+  if (prompts <= 4) return "grid-cols-[repeat(auto-fit,minmax(min(100%,11rem),18rem))]";
+  if (prompts <= 6) return "grid-cols-[repeat(auto-fit,minmax(min(100%,9rem),13rem))]";
+  return "grid-cols-[repeat(auto-fit,minmax(min(100%,8rem),10rem))]";
+}
 
 interface StageProps {
   jobId: string;
@@ -29,14 +36,14 @@ export function Stage({ jobId, matrix, artifacts, column, onColumn, onOpen }: St
   const last = matrix.columns.length - 1;
   const player = usePlayer(column, last, onColumn);
   const shown = matrix.columns[column];
-  const rows = matrix.rows.slice(0, MOST);
+  const [share, setShare] = useState(50);
   usePreload(matrix, column);
   return (
     <section className="panel p-3">
       <div className="mb-3 flex flex-wrap items-center gap-x-3 gap-y-2">
         <Button onClick={player.toggle} aria-pressed={player.playing} disabled={last < 1}>
           {player.playing ? <Pause aria-hidden /> : <Play aria-hidden />}
-          {player.playing ? S.samples.pause : S.samples.play}
+          <span className="max-sm:sr-only">{player.playing ? S.samples.pause : S.samples.play}</span>
         </Button>
         <input
           type="range"
@@ -51,7 +58,7 @@ export function Stage({ jobId, matrix, artifacts, column, onColumn, onOpen }: St
           }}
           className="h-6 min-w-32 flex-1 accent-[var(--signal)]"
         />
-        <span className="w-32 text-sm font-medium" data-shown-step={shown?.step}>
+        <span className="text-sm font-medium sm:w-32" data-shown-step={shown?.step}>
           {stepName(shown)}
         </span>
         <Button
@@ -62,22 +69,11 @@ export function Stage({ jobId, matrix, artifacts, column, onColumn, onOpen }: St
         >
           <SplitSquareHorizontal aria-hidden /> {S.samples.compare}
         </Button>
-        {other !== null && (
-          <label className="flex items-center gap-2 text-xs text-ink-2">
-            {S.samples.compareWith}
-            <Select value={other} onChange={(event) => setOther(Number(event.target.value))}>
-              {matrix.columns.map((each, index) => (
-                <option key={`${each.step}:${each.attempt}`} value={index}>
-                  {stepName(each)}
-                </option>
-              ))}
-            </Select>
-          </label>
-        )}
+        {other !== null && <StepSelect columns={matrix.columns} value={other} onChange={setOther} />}
         {shown && <KeepButton jobId={jobId} artifacts={artifacts} step={shown.step} />}
       </div>
-      <ul className="grid gap-3 justify-center grid-cols-[repeat(auto-fit,minmax(min(100%,11rem),18rem))]">
-        {rows.map((row, index) => {
+      <ul className={cn("grid justify-center gap-3", widthFor(matrix.rows.length))}>
+        {matrix.rows.map((row, index) => {
           const sample = row.cells[column] ?? null;
           const left = other === null ? null : (row.cells[other] ?? null);
           return (
@@ -88,6 +84,8 @@ export function Stage({ jobId, matrix, artifacts, column, onColumn, onOpen }: St
                   right={sample}
                   leftName={stepName(matrix.columns[other ?? 0])}
                   rightName={stepName(shown)}
+                  share={share}
+                  onShare={setShare}
                 />
               ) : (
                 <button
@@ -120,7 +118,7 @@ export function Stage({ jobId, matrix, artifacts, column, onColumn, onOpen }: St
 /** Reads the next steps' images before they are wanted, so that playing does not flicker. */
 function usePreload(matrix: Matrix, column: number): void {
   useEffect(() => {
-    for (const row of matrix.rows.slice(0, MOST))
+    for (const row of matrix.rows.slice(0, AHEAD))
       for (const next of [column + 1, column + 2, column - 1]) {
         const url = row.cells[next]?.url;
         if (url) new Image().src = url;

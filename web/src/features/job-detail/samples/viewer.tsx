@@ -1,7 +1,16 @@
 /** One sample in full size. Up and down change the step, left and right the prompt; on a phone a swipe does. */
 import * as Radix from "@radix-ui/react-dialog";
-import { ChevronDown, ChevronLeft, ChevronRight, ChevronUp, Clock3, Download, X } from "lucide-react";
-import { useRef, type PointerEvent, type ReactNode } from "react";
+import {
+  ChevronDown,
+  ChevronLeft,
+  ChevronRight,
+  ChevronUp,
+  Clock3,
+  Download,
+  SplitSquareHorizontal,
+  X,
+} from "lucide-react";
+import { useRef, useState, type PointerEvent, type ReactNode } from "react";
 import type { Artifact } from "@/api/types";
 import { useShortcuts } from "@/app/shortcuts";
 import { IconButton } from "@/components/ui/button";
@@ -10,8 +19,9 @@ import { S } from "@/strings";
 import { KeepButton } from "./keep-button";
 import type { Matrix } from "./matrix";
 import { usePlayer } from "./player";
-import { stepName } from "./samples-tab";
+import { stepName, StepSelect } from "./step";
 import { Picture } from "@/components/ui/picture";
+import { Wipe } from "./wipe";
 
 const SWIPE = 45;
 const intoSight = (item: HTMLElement | null) => item?.scrollIntoView({ block: "nearest", inline: "center" });
@@ -35,6 +45,11 @@ export function Viewer({ jobId, matrix, artifacts, row, column, onMove, onClose 
     const toColumn = Math.min(columns.length - 1, Math.max(0, column + down));
     if (toRow !== row || toColumn !== column) onMove(toRow, toColumn);
   };
+  /** The step that this one is laid over, while two are compared. */
+  const [under, setUnder] = useState<number | null>(null);
+  const [share, setShare] = useState(50);
+  const compared = under === null ? null : (rows[row]?.cells[under] ?? null);
+  const toggleCompare = () => setUnder(under === null ? 0 : null);
   const player = usePlayer(column, columns.length - 1, (next) => onMove(row, next));
   useShortcuts("viewer", [
     { key: "arrowup", label: S.samples.previousStep, run: () => move(-1, 0) },
@@ -42,6 +57,7 @@ export function Viewer({ jobId, matrix, artifacts, row, column, onMove, onClose 
     { key: "arrowleft", label: S.samples.previousPrompt, run: () => move(0, -1) },
     { key: "arrowright", label: S.samples.nextPrompt, run: () => move(0, 1) },
     { key: " ", label: S.samples.play, run: player.toggle },
+    { key: "w", label: S.samples.compare, run: toggleCompare },
   ]);
   const swipe = useSwipe(move);
 
@@ -68,6 +84,18 @@ export function Viewer({ jobId, matrix, artifacts, row, column, onMove, onClose 
                 {S.samples.seed} {sample.seed}
               </span>
             )}
+            {under !== null && (
+              <StepSelect columns={columns} value={under} onChange={setUnder} className="max-md:hidden" />
+            )}
+            <IconButton
+              label={S.samples.compare}
+              aria-pressed={under !== null}
+              disabled={columns.length < 2}
+              onClick={toggleCompare}
+              className={cn(under !== null && "border-signal text-signal")}
+            >
+              <SplitSquareHorizontal />
+            </IconButton>
             <span className="max-md:hidden">
               <KeepButton jobId={jobId} artifacts={artifacts} step={columns[column]?.step ?? 0} />
             </span>
@@ -82,8 +110,18 @@ export function Viewer({ jobId, matrix, artifacts, row, column, onMove, onClose 
               <X />
             </IconButton>
           </div>
-          <div className="relative min-h-0 flex-1 touch-none px-2 md:px-14" {...swipe}>
-            {sample ? (
+          <div className="relative min-h-0 flex-1 touch-none px-2 md:px-14" {...(compared ? {} : swipe)}>
+            {sample && compared ? (
+              <Wipe
+                left={compared}
+                right={sample}
+                leftName={stepName(columns[under ?? 0])}
+                rightName={stepName(columns[column])}
+                share={share}
+                onShare={setShare}
+                className="mx-auto h-full w-auto max-w-full"
+              />
+            ) : sample ? (
               <Picture
                 src={sample.url}
                 alt={`${prompt}, ${stepName(columns[column])}`}

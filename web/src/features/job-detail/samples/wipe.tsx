@@ -1,6 +1,7 @@
 /** Two images on top of each other; a handle moves the border between them. */
-import { useId, useState } from "react";
+import { useId } from "react";
 import type { Artifact } from "@/api/types";
+import { cn } from "@/lib/cn";
 import { S } from "@/strings";
 import { Picture } from "@/components/ui/picture";
 
@@ -9,17 +10,26 @@ export function Wipe({
   right,
   leftName,
   rightName,
+  share,
+  onShare,
+  className,
 }: {
   left: Artifact;
   right: Artifact;
   leftName: string;
   rightName: string;
+  /** How much of the left image is shown, in percent: kept above, so that several move together. */
+  share: number;
+  onShare: (share: number) => void;
+  className?: string;
 }) {
-  const [share, setShare] = useState(50);
   const id = useId();
   return (
     <div
-      className="relative aspect-square w-full overflow-hidden rounded-md bg-sunken select-none"
+      className={cn(
+        "relative aspect-square w-full overflow-hidden rounded-md bg-sunken select-none",
+        className,
+      )}
       data-wipe={share}
     >
       <Picture
@@ -55,7 +65,7 @@ export function Wipe({
         min={0}
         max={100}
         value={share}
-        onChange={(event) => setShare(event.target.valueAsNumber)}
+        onChange={(event) => onShare(event.target.valueAsNumber)}
         className="absolute inset-0 size-full cursor-ew-resize touch-pan-y opacity-0 focus-visible:opacity-100 focus-visible:[accent-color:transparent] focus-visible:bg-transparent"
       />
     </div>

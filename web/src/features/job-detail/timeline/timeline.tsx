@@ -17,7 +17,7 @@ export function Timeline({ job, artifacts }: { job: Job; artifacts: readonly Art
   const { step, setStep } = useMoment();
   const strip = useRef<HTMLDivElement>(null);
   const [dragged, setDragged] = useState<number | null>(null);
-  const total = Math.max(job.total_steps, job.current_step, 1);
+  const total = spanOf(job);
   const at = dragged ?? step;
   const shown = at ?? job.current_step;
   const share = (value: number) => `${(100 * Math.min(value, total)) / total}%`;
@@ -130,12 +130,22 @@ export function Timeline({ job, artifacts }: { job: Job; artifacts: readonly Art
             onClick={() => setStep(null)}
             className="touch-target rounded-sm px-1 text-signal hover:underline"
           >
-            {S.timeline.back}
+            {isTerminal(job.status) ? S.timeline.end : S.timeline.back}
           </button>
         </p>
       )}
     </div>
   );
+}
+
+/** So many times what is done is shown at most: a run that has hardly begun is no speck at the edge. */
+const AHEAD = 4;
+
+/** The steps that the strip stands for: of a training that is over what it did, of one that goes on what it will do. */
+export function spanOf(job: Pick<Job, "status" | "current_step" | "total_steps">): number {
+  const { current_step: done, total_steps: planned } = job;
+  const shown = isTerminal(job.status) || done === 0 ? done : Math.min(planned, AHEAD * done);
+  return Math.max(shown, done, 1);
 }
 
 function stepForKey(
