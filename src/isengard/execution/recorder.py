@@ -110,8 +110,9 @@ class Recorder:
             self._show(self.run_monitor, event, fields, level)
 
     def job(self, event: EventName, message: str, level: Level = Level.INFO, **fields: Any) -> None:
-        """Journal a ``job.*`` line of the runner's own."""
-        self.outbox.put(event, message, {**self.state(), **fields}, level)
+        """Journal a ``job.*`` line of the runner's own, without its empty fields."""
+        known = {name: value for name, value in {**self.state(), **fields}.items() if value is not None}
+        self.outbox.put(event, message, known, level)
 
     def enter(self, stage: TrainingStage, message: str) -> None:
         """Journal that a stage begins."""

@@ -148,8 +148,7 @@ class Run:
         try:
             popen, ends = child.start(launch, {**self._environment(), **launch.env}, job.workdir, self._mark)
         except OSError as error:
-            reason = f"{launch.argv[0]} cannot be started: {error.strerror}"
-            raise TrainingFailed(reason, error_type="LaunchFailed") from error
+            raise TrainingFailed(_not_started(launch, error), error_type="LaunchFailed") from error
         log: RawLog = OutputLog(self._paths.output)
         if self._place.echo:
             log = Echoing(log, self._place.echo, self._place.redactor)
@@ -270,3 +269,10 @@ async def _cancel(*tasks: asyncio.Task[None] | None) -> None:
     for outcome in await asyncio.gather(*living, return_exceptions=True):
         if isinstance(outcome, Exception):
             traceback.print_exception(outcome)
+
+
+def _not_started(launch: Launch, error: OSError) -> str:
+    """Why a program cannot be started; the system says the same of a folder that is not there as of a program."""
+    if launch.cwd is not None and not launch.cwd.is_dir():
+        return f"{launch.argv[0]} cannot be started: the folder to run it in is not there: {launch.cwd}"
+    return f"{launch.argv[0]} cannot be started: {error.strerror}"
