@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
+from isengard.cli import hints
 from isengard.cli.humanize import figure, span
 from isengard.cli.terminal import inert_line, say
 from isengard.core.errors import IsengardError
+from isengard.core.settings import Settings
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
@@ -53,11 +55,12 @@ def watch(paths: JobPaths, *, stop: Callable[[], bool] = lambda: False, display:
     return fold
 
 
-def raise_unless_completed(job_id: str, fold: JobFold) -> None:
+def raise_unless_completed(job_id: str, fold: JobFold, settings: Settings) -> None:
     """Raise `IsengardError` saying how the job ended, unless it is completed."""
     if fold.status == "failed":
         cause = f"{fold.error_type or 'Error'}: {fold.error}"
-        raise IsengardError(f"{job_id} failed: {cause}; more: isengard debug-bundle {job_id} --show-error")
+        more = hints.command(f"debug-bundle {job_id} --show-error", settings)
+        raise IsengardError(f"{job_id} failed: {cause}; more: {more}")
     if fold.status != "completed":
         raise IsengardError(f"{job_id} is {fold.status}")
 

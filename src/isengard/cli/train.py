@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isengard.cli import workspace
+from isengard.cli import hints, workspace
 from isengard.cli.jobs import job_view
 from isengard.cli.options import DataDirOption, JsonOption
 from isengard.cli.progress import raise_unless_completed, watch
@@ -56,7 +56,7 @@ def train(
         job_id = _submit(place, character, trainer, parameters, secret or (), key, priority, json)
         if follow:
             fold = watch(place.settings.paths.job(job_id))
-            raise_unless_completed(job_id, fold)
+            raise_unless_completed(job_id, fold, place.settings)
             say(f"{job_id} is completed")
 
 
@@ -87,7 +87,7 @@ def _submit(
     else:
         say(f"{job.id} is queued" if is_new else f"{job.id} was queued by an earlier request with this key")
     if not _has_worker(place):
-        complain(f"no worker runs on {place.settings.data_dir}; start one with: isengard up")
+        complain(f"no worker runs on {place.settings.data_dir}; start one with: {hints.command('up', place.settings)}")
     return job.id
 
 

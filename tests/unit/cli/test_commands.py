@@ -14,6 +14,7 @@ import typer
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from isengard.cli import hints
 from isengard.cli.main import application, main
 from isengard.core.paths import JobPaths
 from isengard.core.redaction import Redactor
@@ -137,7 +138,16 @@ def test_train_queues_with_parameters_from_file_and_command_line(bench: Workbenc
 def test_train_says_when_no_worker_is_there_to_run_it(bench: Workbench, run: Run) -> None:
     code, _, err = run("train", "-c", bench.character.id)
     assert code == 0
-    assert "no worker runs" in err
+    assert f"isengard up --data-dir {bench.settings.data_dir}" in err, "typed as told, it finds the job"
+
+
+def test_a_command_to_type_names_the_data_folder_only_where_the_environment_does_not(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = bench.settings.model_copy(update={"data_dir": tmp_path / "my data"})
+    assert hints.command("jobs", settings) == f"isengard jobs --data-dir '{tmp_path}/my data'"
+    monkeypatch.setenv("ISENGARD_DATA_DIR", str(tmp_path / "my data"))
+    assert hints.command("jobs", settings) == "isengard jobs"
 
 
 @pytest.mark.parametrize(
