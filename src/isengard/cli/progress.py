@@ -70,9 +70,14 @@ def _display(job_id: str) -> AbstractContextManager[Display]:
 
 
 class Lines:
-    """One line at each stage, sample, checkpoint and every twentieth of the way."""
+    """One line at each stage, sample, checkpoint and every twentieth of the way.
 
-    def __init__(self) -> None:
+    Args:
+        tell: Prints it.
+    """
+
+    def __init__(self, tell: Callable[[str], None] = say) -> None:
+        self._tell = tell
         self._shown_pct = 0.0
         self._stage: str | None = None
 
@@ -82,16 +87,16 @@ class Lines:
             self._step(fold)
         elif entry.event in ("training.sample", "training.checkpoint"):
             name = entry.fields.get("sample_path") or entry.fields.get("checkpoint_path")
-            say(f"  {entry.event.removeprefix('training.')} {inert_line(str(name))}")
+            self._tell(f"  {entry.event.removeprefix('training.')} {inert_line(str(name))}")
         elif fold.stage != self._stage and fold.stage is not None:
-            say(f"  {fold.stage}")
+            self._tell(f"  {fold.stage}")
         self._stage = fold.stage
 
     def _step(self, fold: JobFold) -> None:
         progress = fold.progress_pct or 0.0
         if progress - self._shown_pct >= _EVERY_PCT or progress >= 100.0 > self._shown_pct:
             self._shown_pct = progress
-            say(f"  step {fold.step}/{fold.steps_total}  loss {figure(fold.loss)}  eta {span(fold.eta_seconds)}")
+            self._tell(f"  step {fold.step}/{fold.steps_total}  loss {figure(fold.loss)}  eta {span(fold.eta_seconds)}")
 
 
 class Bar:

@@ -375,3 +375,14 @@ def test_train_follow_ends_with_the_fate_of_the_training(bench: Workbench, run: 
     code, _, err = run(*base, "--set", "steps=5", "--set", "fail_mode=nan")
     assert code == 1
     assert "failed" in err
+
+
+def test_train_follow_for_a_program_prints_the_job_as_it_ended_and_nothing_else(bench: Workbench, run: Run) -> None:
+    bench.start_worker()
+    base = ("train", "-c", bench.character.id, "--follow", "--json", "--set", "resolution=64", "--set", "step_time_s=0")
+    code, out, err = run(*base, "--set", "steps=5")
+    assert (code, json.loads(out)["status"]) == (0, "completed")
+    assert "step 5/5" in err, "a person still sees the way there"
+    code, out, err = run(*base, "--set", "steps=5", "--set", "fail_mode=nan")
+    assert (code, json.loads(out)["status"]) == (1, "failed")
+    assert err.splitlines()[-1].startswith("isengard: train-")
