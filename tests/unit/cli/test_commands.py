@@ -318,6 +318,15 @@ def test_doctor_finds_a_missing_default_trainer(bench: Workbench, run: Run, monk
     assert "ISENGARD_AITOOLKIT_DIR" in failed[0]["remedy"]
 
 
+def test_doctor_finds_a_name_of_a_trainer_that_there_is_not(
+    bench: Workbench, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ISENGARD_TRAINERS", "mock,difusers")
+    code, out, _ = run("doctor")
+    assert code == 1
+    assert "ISENGARD_TRAINERS names difusers, which is not installed" in out
+
+
 def test_doctor_finds_secrets_that_lie_about_without_repeating_them(bench: Workbench, run: Run) -> None:
     assert run("doctor", "--secrets")[0] == 0
     secret = f"hf_{secrets.token_hex(17)}"
