@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from isengard.cli import hints
 from isengard.cli.humanize import figure, span
-from isengard.cli.terminal import inert_line, say
+from isengard.cli.terminal import inert_line, remark, say
 from isengard.core.errors import IsengardError
 from isengard.core.settings import Settings
 
@@ -55,9 +55,24 @@ def watch(paths: JobPaths, *, stop: Callable[[], bool] = lambda: False, display:
     return fold
 
 
+def explain(paths: JobPaths) -> None:
+    """Say on stderr what a failure means and what to try, if its cause is known."""
+    from isengard.events.models import EventName
+    from isengard.journal import JournalReader
+
+    last = JournalReader(paths).page(events=[EventName.JOB_FAILED], limit=1, order="desc").entries
+    cause = last[0].fields.get("cause") if last else None
+    if not isinstance(cause, dict) or cause.get("code") == "unknown":
+        return
+    remark(f"  what it means: {cause.get('title')}. {cause.get('explanation')}")
+    for advice in cause.get("advice") or ():
+        remark(f"  try: {advice}")
+
+
 def raise_unless_completed(job_id: str, fold: JobFold, settings: Settings) -> None:
-    """Raise `IsengardError` saying how the job ended, unless it is completed."""
+    """Raise `IsengardError` saying how the job ended, unless it is completed; a known cause is explained before."""
     if fold.status == "failed":
+        explain(settings.paths.job(job_id))
         cause = f"{fold.error_type or 'Error'}: {fold.error}"
         more = hints.command(f"debug-bundle {job_id} --show-error", settings)
         raise IsengardError(f"{job_id} failed: {cause}; more: {more}")

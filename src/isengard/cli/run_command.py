@@ -22,7 +22,7 @@ import typer
 
 from isengard.cli import hints, workspace
 from isengard.cli.options import DataDirOption
-from isengard.cli.progress import watch
+from isengard.cli.progress import explain, watch
 from isengard.cli.run_screen import Screen
 from isengard.cli.terminal import complain
 from isengard.core.errors import IsengardError, StartupError
@@ -203,6 +203,7 @@ class Session:
         except subprocess.TimeoutExpired:
             complain(f"the runner of {job_id} takes long to leave; it is left to itself")
         if fold.status == "failed":
+            explain(self.place.settings.paths.job(job_id))
             cause = f"{fold.error_type or 'Error'}: {fold.error}"
             more = hints.command(f"debug-bundle {job_id} --show-error", self.place.settings)
             complain(f"{job_id} failed: {cause}; more: {more}")

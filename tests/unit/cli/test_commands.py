@@ -383,7 +383,9 @@ def test_train_follow_ends_with_the_fate_of_the_training(bench: Workbench, run: 
     assert "step 5/5" in out
     code, _, err = run(*base, "--set", "steps=5", "--set", "fail_mode=nan")
     assert code == 1
-    assert "failed" in err
+    assert "what it means: The loss is no longer a number" in err
+    assert "try: Use a lower learning rate." in err
+    assert "failed" in err.splitlines()[-1]
 
 
 def test_train_follow_for_a_program_prints_the_job_as_it_ended_and_nothing_else(bench: Workbench, run: Run) -> None:

@@ -50,5 +50,5 @@ def test_a_bad_value_is_told_with_the_name_of_its_variable(
 
 
 def test_a_bad_value_of_an_option_is_told_with_the_name_of_the_option() -> None:
-    with pytest.raises(StartupError, match="^--port: "):
+    with pytest.raises(StartupError, match=r"^--port: "):
         load(port=99_999)
