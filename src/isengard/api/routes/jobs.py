@@ -134,10 +134,11 @@ async def stream_job_by_websocket(
     services: ServicesDep,
     job_id: str,
     after: Annotated[str | None, Query()] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
     from_: FromStart = None,
 ) -> None:
     """The same frames as JSON texts."""
-    await serve_socket(services, websocket, job_id, _position(after, from_))
+    await serve_socket(services, websocket, job_id, _position(last_event_id or after, from_))
 
 
 @router.get("/metrics", summary="Series for charts", responses=problems(404, 422))
