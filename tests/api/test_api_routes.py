@@ -168,6 +168,8 @@ class TestTraining:
             ({"stepz": 5}, "config.stepz"),
             ({"steps": "many"}, "config.steps"),
             ({"sample_prompts": "one"}, "config.sample_prompts"),
+            ({"sample_prompts": [1]}, "config.sample_prompts.0: input should be a valid string"),
+            ({"steps": 10**30}, "config.steps: the number is too large"),
         ],
     )
     def test_a_bad_parameter_is_refused_by_name(

@@ -194,11 +194,14 @@ def test_a_websocket_gives_the_same_frames(api: ApiServer, client: httpx.Client,
     finish(api, job["id"])
     with stream(client, job["id"], "?after=1") as frames:
         expected = [(frame.id, frame.event, frame.data) for frame in frames]
-    with connect(f"ws://127.0.0.1:{api.port}/api/jobs/{job['id']}/ws?after=1") as connection:
-        assert connection.response is not None
-        assert connection.response.headers["x-correlation-id"]
-        texts = [json.loads(text) for text in connection]
-    assert [(text["id"], text["event"], text["data"]) for text in texts] == expected
+    address = f"ws://127.0.0.1:{api.port}/api/jobs/{job['id']}/ws"
+    by_query, by_header = connect(f"{address}?after=1"), connect(address, additional_headers={"Last-Event-ID": "1"})
+    for connection in (by_query, by_header):
+        with connection:
+            assert connection.response is not None
+            assert connection.response.headers["x-correlation-id"]
+            texts = [json.loads(text) for text in connection]
+        assert [(text["id"], text["event"], text["data"]) for text in texts] == expected
 
 
 def test_the_stream_of_all_jobs_shows_changes_and_removals(api: ApiServer, client: httpx.Client, queue: Queue) -> None:

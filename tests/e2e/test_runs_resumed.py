@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from isengard.core.correlation import Correlation, bind
 from isengard.core.errors import Conflict
+from isengard.diagnostics import trace as tracing
 from isengard.execution import control
+from isengard.execution.inbox import Command
 from isengard.execution.settling import settle_held
 from isengard.jobs.models import JobStatus
 from standins.workbench import Workbench
@@ -53,6 +56,38 @@ def test_a_cancelled_job_is_resumed_to_its_end_and_then_no_more(bench: Workbench
     assert f"goes on from step {stopped_at}" in bench.of(job, "job.resumed")[0].msg
     with pytest.raises(Conflict):
         control.resume(bench.settings, bench.store, job.id)
+
+
+def test_each_request_is_told_by_the_lines_and_the_trainer_that_it_caused(bench: Workbench) -> None:
+    """Three requests, three ids: what made the job, what cancelled it, what resumed it."""
+    bench.start_worker()
+    with bind(Correlation("corr-made")):
+        job = bench.submit(steps=500, fail_mode="print_environment", fail_at_step=2)
+    bench.wait_for_event(job, "training.step", count=4)
+    control.request(bench.settings, bench.store, job.id, Command.SAVE, correlation=Correlation("corr-asked"))
+    control.cancel(bench.settings, bench.store, job.id, correlation=Correlation("corr-cancelled"))
+    bench.finish(job)
+    first = len(bench.entries(job))
+    control.resume(bench.settings, bench.store, job.id, correlation=Correlation("corr-resumed"))
+    bench.wait_for_event(job, "job.started", count=2)
+    control.cancel(bench.settings, bench.store, job.id, correlation=Correlation("corr-ended"))
+    bench.finish(job)
+
+    before, after = bench.entries(job)[:first], bench.entries(job)[first:]
+    asked = next(entry for entry in before if entry.fields.get("request") == "save")
+    cancelling = [entry for entry in before if entry.correlation_id == "corr-cancelled"]
+    assert asked.correlation_id == "corr-asked"
+    assert [entry.event for entry in cancelling] == ["job.stage", "job.cancelled"]
+    assert {entry.correlation_id for entry in before if entry not in (asked, *cancelling)} == {"corr-made"}
+    assert [entry.event for entry in after if entry.correlation_id == "corr-ended"] == ["job.stage", "job.cancelled"]
+    assert {entry.correlation_id for entry in after} == {"corr-resumed", "corr-ended"}
+    assert "ISENGARD_CORRELATION_ID=corr-made" in bench.paths(job).output.read_text()
+    told = [line["msg"] for line in bench.service_log() if line.get("correlation_id") == "corr-resumed"]
+    assert any("attempt 2 started" in line for line in told)
+    ids = tracing.correlations_of(bench.settings.paths, job.id)
+    assert ids == ["corr-made", "corr-asked", "corr-cancelled", "corr-resumed", "corr-ended"]
+    story = [line.entry for line in tracing.trace(bench.settings.paths, *ids) if line.source == job.id]
+    assert story == bench.entries(job), "the story of the job leaves something out"
 
 
 def test_what_the_journal_tells_to_be_over_is_over_for_everything_that_follows(bench: Workbench) -> None:

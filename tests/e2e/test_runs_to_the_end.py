@@ -9,6 +9,7 @@ import psutil
 from PIL import Image
 
 from isengard.core.correlation import Correlation, bind
+from isengard.execution import control
 from isengard.jobs.models import JobStatus
 from isengard.trainers.weights import read_header
 from standins.workbench import Workbench
@@ -70,15 +71,31 @@ def test_a_secret_given_to_the_job_shows_up_nowhere_but_in_the_trainer(bench: Wo
     assert bench.settings.paths.job_secrets(job.id).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_program_and_a_folder_that_are_not_there_are_told_apart(bench: Workbench, tmp_path: Path) -> None:
+    bench.start_worker()
+    configs = {"command": ["no-such-trainer"]}, {"command": ["true"], "cwd": str(tmp_path / "gone")}
+    absent, elsewhere = (
+        control.submit(bench.settings, bench.store, character_id=bench.character.id, trainer="command", config=config)[
+            0
+        ]
+        for config in configs
+    )
+
+    assert bench.finish(absent).error_message == "no-such-trainer cannot be started: No such file or directory"
+    assert str(tmp_path / "gone") in (bench.finish(elsewhere).error_message or "")
+    causes = [bench.of(job, "job.failed")[0].fields["cause"]["code"] for job in (absent, elsewhere)]
+    assert causes == ["no-program", "missing-file"]
+
+
 CAUSES = {
-    "oom": ("torch.OutOfMemoryError", "CUDA out of memory"),
-    "nan": ("FloatingPointError", "became NaN"),
-    "disk_full": ("OSError", "No space left on device"),
-    "gated": ("huggingface_hub.errors.GatedRepoError", "401 Client Error"),
-    "no_output": ("NoOutput", "left no LoRA"),
-    "torn_output": ("DamagedOutput", "damaged"),
-    "exit_code": ("ExitCode", "the trainer ended with exit code 7; its last line was: fatal: giving up"),
-    "segfault": ("SegmentationFault", "signal 11 (SIGSEGV)"),
+    "oom": ("torch.OutOfMemoryError", "CUDA out of memory", "cuda-oom"),
+    "nan": ("FloatingPointError", "became NaN", "nan-loss"),
+    "disk_full": ("OSError", "No space left on device", "disk-full"),
+    "gated": ("huggingface_hub.errors.GatedRepoError", "401 Client Error", "gated-weights"),
+    "no_output": ("NoOutput", "left no LoRA", "no-output"),
+    "torn_output": ("DamagedOutput", "damaged", "no-output"),
+    "exit_code": ("ExitCode", "the trainer ended with exit code 7; its last line was: fatal: giving up", "unknown"),
+    "segfault": ("SegmentationFault", "signal 11 (SIGSEGV)", "crash"),
 }
 
 
@@ -88,13 +105,13 @@ def test_a_failure_shows_its_cause_whatever_it_is(bench: Workbench) -> None:
         mode: bench.submit(steps=6, step_time_s=0, fail_mode=mode, fail_at_step=3, fail_exit_code=7) for mode in CAUSES
     }
 
-    for mode, (error_type, words) in CAUSES.items():
+    for mode, (error_type, words, code) in CAUSES.items():
         failed = bench.finish(jobs[mode])
         assert (failed.status, failed.error_type) == (JobStatus.FAILED, error_type)
         assert words in (failed.error_message or "")
         last = bench.entries(jobs[mode])[-1]
         assert (last.event, last.level, last.fields["error_type"]) == ("job.failed", "ERROR", error_type)
-        assert last.fields["cause"]["title"]
+        assert last.fields["cause"]["code"] == code
         assert bench.survivors(jobs[mode]) == []
 
     for mode in ("oom", "nan", "disk_full", "gated"):

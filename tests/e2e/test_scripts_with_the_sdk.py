@@ -63,7 +63,7 @@ def test_a_plain_script_has_a_job_of_its_own_with_every_step_and_sample(bench: W
     assert script.process.wait(120) == 0
     assert (job.status, job.current_step, job.total_steps) == (JobStatus.COMPLETED, 30, 30)
     assert bench.store.get_character(job.character_id).name == "sea"
-    assert job.config["settings"] == {"lr": 1e-4}
+    assert job.config["settings"] == {"lr": 1e-4, "best": "inf", "5": [1, 2]}
     assert steps(bench, job) == list(range(1, 31))
     assert bench.of(job, "training.step")[4].fields["loss"] == pytest.approx(0.2)
     samples = [entry.fields for entry in bench.of(job, "training.sample")]

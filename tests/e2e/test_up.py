@@ -109,7 +109,7 @@ def test_it_serves_restarts_what_dies_and_leaves_trainings_running(bench: Workbe
         children = [first.child("api"), worker]
         assert first.end(signal.SIGTERM) == 0
         assert job.id in first.said()
-        assert "isengard cancel" in first.said()
+        assert f"isengard cancel JOB --data-dir {bench.settings.data_dir}" in first.said(), "typed as told, it is found"
         assert psutil.wait_procs(children, timeout=10)[1] == []
         assert psutil.pid_exists(runner)
 

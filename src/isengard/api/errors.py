@@ -80,9 +80,9 @@ def named(error: errors.IsengardError) -> str:
     """The error's sentence, which begins with the field at fault if the sentence does not name it."""
     if status_of(error) != 422 or error.field is None or error.field in error.detail:
         return error.detail
-    leaf = error.field.rpartition(".")[2]
-    if error.detail.startswith(f"{leaf}:"):
-        return error.field + error.detail[len(leaf) :]
+    for name in (error.field.partition(".")[2], error.field.rpartition(".")[2]):
+        if error.detail.startswith(f"{name}:"):
+            return error.field + error.detail[len(name) :]
     return f"{error.field}: {error.detail}"
 
 

@@ -1,4 +1,4 @@
-"""The story that one correlation id left, as the API answers it."""
+"""The story of a job, as the API answers it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from itertools import islice
 from isengard.api.schemas.jobs import Trace, TraceEntry
 from isengard.core.clock import moment_of
 from isengard.core.paths import DataDir
-from isengard.diagnostics.trace import SERVICES, TraceLine, trace
+from isengard.diagnostics.trace import SERVICES, TraceLine, correlations_of, trace
 from isengard.events.models import EventName
+from isengard.jobs.models import Job
 
 _FREQUENT = frozenset(
     {EventName.TRAINING_STEP, EventName.SUBPROCESS_STDOUT, EventName.SUBPROCESS_STDERR, EventName.GPU_METRICS}
 )
 
 
-def trace_view(data: DataDir, correlation_id: str, limit: int, *, job_id: str | None, way: bool) -> Trace:
-    """The first `limit` lines of the story.
+def trace_view(data: DataDir, job: Job, limit: int, *, job_id: str | None, way: bool) -> Trace:
+    """The first `limit` lines of the story of `job`.
 
     Args:
         job_id: The one job whose lines may be shown; None for all. One request may have made several jobs.
@@ -24,10 +25,10 @@ def trace_view(data: DataDir, correlation_id: str, limit: int, *, job_id: str | 
     """
     lines = (
         line
-        for line in trace(data, correlation_id)
+        for line in trace(data, *correlations_of(data, job.id))
         if (job_id is None or line.entry.job_id == job_id) and not (way and line.entry.event in _FREQUENT)
     )
-    return _view(correlation_id, list(islice(lines, limit + 1)), limit)
+    return _view(job.correlation_id, list(islice(lines, limit + 1)), limit)
 
 
 def _view(correlation_id: str, found: list[TraceLine], limit: int) -> Trace:

@@ -12,7 +12,8 @@ from isengard.cli import workspace
 from isengard.cli.humanize import ago
 from isengard.cli.options import DataDirOption, JsonOption
 from isengard.cli.path_stream import PathStream
-from isengard.cli.terminal import print_json, print_table, say
+from isengard.cli.tables import print_table
+from isengard.cli.terminal import print_json, say
 from isengard.core.errors import InvalidInput
 
 _HEADINGS = ("CHARACTER", "NAME", "TRIGGER", "IMAGES", "LORA", "MADE")
@@ -66,7 +67,7 @@ def create(
     if json:
         print_json({**character_view(character).model_dump(mode="json"), "rejected": rejected})
     else:
-        say(f"{character.id} is made, with {character.image_count} images")
+        say(f"{character.id} is made, with {_images(character.image_count)}")
         _say_rejected(rejected)
 
 
@@ -86,8 +87,12 @@ def add(
     if json:
         print_json({"character_id": found.id, "added": total - found.image_count, "rejected": rejected, "total": total})
     else:
-        say(f"{total - found.image_count} images added; {found.name} has {total}")
+        say(f"{_images(total - found.image_count)} added; {found.name} has {total}")
         _say_rejected(rejected)
+
+
+def _images(count: int) -> str:
+    return f"{count} image{'' if count == 1 else 's'}"
 
 
 def _files(given: list[Path]) -> list[Path]:

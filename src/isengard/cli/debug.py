@@ -77,10 +77,10 @@ def trace(
     from isengard.diagnostics import trace as tracing
 
     data = workspace.existing_settings(data_dir).paths
-    if correlation_id.startswith("train-"):
-        correlation_id = tracing.correlation_of(data, workspace.resolve_job(data, correlation_id))
+    is_job = correlation_id.startswith("train-")
+    stories = tracing.correlations_of(data, workspace.resolve_job(data, correlation_id)) if is_job else [correlation_id]
     colour, told = sys.stdout.isatty(), False
-    for line in tracing.trace(data, correlation_id):
+    for line in tracing.trace(data, *stories):
         told = True
         if json:
             print(json_text(line.to_dict()))

@@ -119,7 +119,7 @@ class Showing:
             say(f"  samples  {paths.samples}")
             say(f"  journal  {paths.journal}")
             say(f"  bundle   {bundle}")
-            raise_unless_completed(job.id, fold)
+            raise_unless_completed(job.id, fold, self._settings)
             say(f"  LoRA     {self._newest_lora(character.id)}")
             if not self._oneshot:
                 say(f"Look at {url}/jobs/{job.id}; Ctrl-C ends the services.")

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isengard.cli import workspace
+from isengard.cli import hints, workspace
 from isengard.cli.humanize import ago, figure, span
 from isengard.cli.options import DataDirOption, JobArgument, JsonOption
-from isengard.cli.terminal import print_json, print_table, say
+from isengard.cli.tables import print_table
+from isengard.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
     from isengard.api.schemas.training import JobView
@@ -46,7 +47,8 @@ def jobs(
     if json:
         print_json({"jobs": [view.model_dump(mode="json") for view in views], "cursor": page.cursor})
     elif not views:
-        say("no jobs yet; start one with: isengard train" if status is None else f"no job is {status}")
+        begin = hints.command("train -c CHARACTER", place.settings)
+        say(f"no jobs yet; start one with: {begin}" if status is None else f"no job is {status}")
     else:
         print_table(_HEADINGS, [_row(view) for view in views])
 

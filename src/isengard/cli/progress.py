@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
+from isengard.cli import hints
 from isengard.cli.humanize import figure, span
-from isengard.cli.terminal import inert_line, say
+from isengard.cli.terminal import inert_line, remark, say
 from isengard.core.errors import IsengardError
+from isengard.core.settings import Settings
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
@@ -53,11 +55,27 @@ def watch(paths: JobPaths, *, stop: Callable[[], bool] = lambda: False, display:
     return fold
 
 
-def raise_unless_completed(job_id: str, fold: JobFold) -> None:
-    """Raise `IsengardError` saying how the job ended, unless it is completed."""
+def explain(paths: JobPaths) -> None:
+    """Say on stderr what a failure means and what to try, if its cause is known."""
+    from isengard.events.models import EventName
+    from isengard.journal import JournalReader
+
+    last = JournalReader(paths).page(events=[EventName.JOB_FAILED], limit=1, order="desc").entries
+    cause = last[0].fields.get("cause") if last else None
+    if not isinstance(cause, dict) or cause.get("code") == "unknown":
+        return
+    remark(f"  what it means: {cause.get('title')}. {cause.get('explanation')}")
+    for advice in cause.get("advice") or ():
+        remark(f"  try: {advice}")
+
+
+def raise_unless_completed(job_id: str, fold: JobFold, settings: Settings) -> None:
+    """Raise `IsengardError` saying how the job ended, unless it is completed; a known cause is explained before."""
     if fold.status == "failed":
+        explain(settings.paths.job(job_id))
         cause = f"{fold.error_type or 'Error'}: {fold.error}"
-        raise IsengardError(f"{job_id} failed: {cause}; more: isengard debug-bundle {job_id} --show-error")
+        more = hints.command(f"debug-bundle {job_id} --show-error", settings)
+        raise IsengardError(f"{job_id} failed: {cause}; more: {more}")
     if fold.status != "completed":
         raise IsengardError(f"{job_id} is {fold.status}")
 
@@ -67,9 +85,14 @@ def _display(job_id: str) -> AbstractContextManager[Display]:
 
 
 class Lines:
-    """One line at each stage, sample, checkpoint and every twentieth of the way."""
+    """One line at each stage, sample, checkpoint and every twentieth of the way.
 
-    def __init__(self) -> None:
+    Args:
+        tell: Prints it.
+    """
+
+    def __init__(self, tell: Callable[[str], None] = say) -> None:
+        self._tell = tell
         self._shown_pct = 0.0
         self._stage: str | None = None
 
@@ -79,16 +102,16 @@ class Lines:
             self._step(fold)
         elif entry.event in ("training.sample", "training.checkpoint"):
             name = entry.fields.get("sample_path") or entry.fields.get("checkpoint_path")
-            say(f"  {entry.event.removeprefix('training.')} {inert_line(str(name))}")
+            self._tell(f"  {entry.event.removeprefix('training.')} {inert_line(str(name))}")
         elif fold.stage != self._stage and fold.stage is not None:
-            say(f"  {fold.stage}")
+            self._tell(f"  {fold.stage}")
         self._stage = fold.stage
 
     def _step(self, fold: JobFold) -> None:
         progress = fold.progress_pct or 0.0
         if progress - self._shown_pct >= _EVERY_PCT or progress >= 100.0 > self._shown_pct:
             self._shown_pct = progress
-            say(f"  step {fold.step}/{fold.steps_total}  loss {figure(fold.loss)}  eta {span(fold.eta_seconds)}")
+            self._tell(f"  step {fold.step}/{fold.steps_total}  loss {figure(fold.loss)}  eta {span(fold.eta_seconds)}")
 
 
 class Bar:

@@ -9,7 +9,8 @@ import typer
 from isengard.cli import workspace
 from isengard.cli.humanize import ago
 from isengard.cli.options import DataDirOption, JobArgument, JsonOption
-from isengard.cli.terminal import print_json, print_table, say
+from isengard.cli.tables import print_table
+from isengard.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
     from isengard.api.schemas.queue import QueueView

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isengard.cli import workspace
+from isengard.cli import hints, workspace
 from isengard.cli.options import DataDirOption
-from isengard.cli.progress import watch
+from isengard.cli.progress import explain, watch
 from isengard.cli.run_screen import Screen
 from isengard.cli.terminal import complain
 from isengard.core.errors import IsengardError, StartupError
@@ -203,10 +203,12 @@ class Session:
         except subprocess.TimeoutExpired:
             complain(f"the runner of {job_id} takes long to leave; it is left to itself")
         if fold.status == "failed":
+            explain(self.place.settings.paths.job(job_id))
             cause = f"{fold.error_type or 'Error'}: {fold.error}"
-            complain(f"{job_id} failed: {cause}; more: isengard debug-bundle {job_id} --show-error")
+            more = hints.command(f"debug-bundle {job_id} --show-error", self.place.settings)
+            complain(f"{job_id} failed: {cause}; more: {more}")
         else:
-            complain(f"{job_id} is {fold.status}; isengard logs {job_id} has all of it")
+            complain(f"{job_id} is {fold.status}; {hints.command(f'logs {job_id}', self.place.settings)} has all of it")
         return self._exit_code(fold)
 
     def _exit_code(self, fold: JobFold) -> int:

@@ -25,7 +25,7 @@ from types import FrameType
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
-from isengard.cli import encryption, reaper, running_jobs
+from isengard.cli import encryption, hints, reaper, running_jobs
 from isengard.cli.child import Child, describe_exit
 from isengard.cli.listener import url_of
 from isengard.cli.parent_pipe import ParentPipe
@@ -170,10 +170,13 @@ class Supervisor:
 
     def _stays(self, trainings: list[str], number: int) -> bool:
         """Say which trainings go on; whether a second Ctrl-C asked to cancel them instead."""
+        see, follow, end, up = (
+            hints.command(words, self._settings) for words in ("jobs", "logs JOB -f", "cancel JOB", "up")
+        )
         self._tell(
             f"{len(trainings)} training{'s go' if len(trainings) > 1 else ' goes'} on: {', '.join(trainings)}\n"
-            "  see:  isengard jobs        follow:  isengard logs JOB -f        end:  isengard cancel JOB\n"
-            "  the next `isengard up` takes them over again"
+            f"  see:     {see}\n  follow:  {follow}\n  end:     {end}\n"
+            f"  the next `{up}` takes them over again"
         )
         if number != signal.SIGINT:
             return False

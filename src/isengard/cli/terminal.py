@@ -1,4 +1,4 @@
-"""What the commands print: plain lines, JSON, or a table where somebody is looking.
+"""What the commands print: plain lines, complaints and JSON; tables are in `tables.py`.
 
 Text that came from a training or a user is neutralised before it reaches a terminal: an escape sequence in a log line
 must not move the cursor, retitle the window or answer a query in somebody's shell.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -39,6 +38,11 @@ def say(text: str = "") -> None:
     print(inert(text), flush=True)
 
 
+def remark(text: str) -> None:
+    """Print `text` to stderr, inert, at once: what a person may see while stdout is read by a program."""
+    print(inert(text), file=sys.stderr, flush=True)
+
+
 def complain(text: str) -> None:
     """Print one line about an error to stderr, without a secret that it may repeat."""
     print(f"isengard: {inert_line(_own_redactor().text(text))}", file=sys.stderr, flush=True)
@@ -57,27 +61,3 @@ def print_json(value: Any) -> None:
 def json_text(value: Any, options: int = 0) -> str:
     """`value` as JSON; what a terminal might act on is escaped in the way of JSON, so it stays the same value."""
     return orjson.dumps(value, default=str, option=options | orjson.OPT_UTC_Z).decode().translate(_JSON_CONTROL)
-
-
-def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table: with colours and rules where somebody looks, as aligned columns in a pipe."""
-    clean = [[inert_line(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
-        _print_rich(headings, clean)
-        return
-    widths = [max(len(row[column]) for row in [list(headings), *clean]) for column in range(len(headings))]
-    for row in [list(headings), *clean]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _print_rich(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text, not markup: a name may hold square brackets
-    Console().print(table)

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from isengard.cli.options import DataDirOption, JsonOption, settings_for
-from isengard.cli.terminal import print_json, print_table, say
+from isengard.cli.tables import print_table
+from isengard.cli.terminal import print_json, say
 from isengard.core.access.roles import Role
 from isengard.core.access.tokens import TokenFile
 

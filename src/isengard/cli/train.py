@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isengard.cli import workspace
+from isengard.cli import hints, workspace
 from isengard.cli.jobs import job_view
 from isengard.cli.options import DataDirOption, JsonOption
-from isengard.cli.progress import raise_unless_completed, watch
-from isengard.cli.terminal import complain, print_json, say
+from isengard.cli.progress import Lines, raise_unless_completed, watch
+from isengard.cli.terminal import complain, print_json, remark, say
 from isengard.core.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -53,11 +53,19 @@ def train(
         if check:
             _check(place, character, trainer, parameters, secret or (), json)
             return
-        job_id = _submit(place, character, trainer, parameters, secret or (), key, priority, json)
+        job_id = _submit(place, character, trainer, parameters, secret or (), key, priority, json, follow)
         if follow:
-            fold = watch(place.settings.paths.job(job_id))
-            raise_unless_completed(job_id, fold)
-            say(f"{job_id} is completed")
+            _follow(place, job_id, json)
+
+
+def _follow(place: Workspace, job_id: str, json: bool) -> None:
+    """Watch the job to its end; a program gets the job as it is then, a person sees the way there, then on stderr."""
+    fold = watch(place.settings.paths.job(job_id), display=Lines(remark) if json else None)
+    if json:
+        print_json(job_view(place, place.store.get_job(job_id)).model_dump(mode="json"))
+    raise_unless_completed(job_id, fold, place.settings)
+    if not json:
+        say(f"{job_id} is completed")
 
 
 def _submit(
@@ -69,6 +77,7 @@ def _submit(
     key: str | None,
     priority: int,
     json: bool,
+    follow: bool,
 ) -> str:
     from isengard.execution import control
 
@@ -82,12 +91,13 @@ def _submit(
         idempotency_key=key,
         priority=priority,
     )
-    if json:
+    if json and not follow:
         print_json(job_view(place, job).model_dump(mode="json"))
     else:
-        say(f"{job.id} is queued" if is_new else f"{job.id} was queued by an earlier request with this key")
+        tell = remark if json else say
+        tell(f"{job.id} is queued" if is_new else f"{job.id} was queued by an earlier request with this key")
     if not _has_worker(place):
-        complain(f"no worker runs on {place.settings.data_dir}; start one with: isengard up")
+        complain(f"no worker runs on {place.settings.data_dir}; start one with: {hints.command('up', place.settings)}")
     return job.id
 
 
@@ -168,7 +178,8 @@ def _read_config(path: Path | None) -> dict[str, Any]:
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}", field="config") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{path} is neither JSON nor YAML: {error}", field="config") from error
+        words = " ".join(str(error).split())
+        raise InvalidInput(f"{path} is neither JSON nor YAML: {words}", field="config") from error
     if not isinstance(value, dict):
         raise InvalidInput(f"{path} must hold parameters by name", field="config")
     return {str(name): _number(each) for name, each in value.items()}

@@ -10,6 +10,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
@@ -167,6 +168,14 @@ class Settings(BaseModel):
             raise ValueError("must be DEBUG, INFO, WARN or ERROR")
         return level
 
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _an_address(cls, value: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(value.get_secret_value()) if value is not None else None
+        if parts is not None and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("it has to begin with http:// or https:// and name a host")
+        return value
+
     @field_validator("otlp_signals")
     @classmethod
     def _known_signals(cls, value: str) -> str:
@@ -192,8 +201,12 @@ class Settings(BaseModel):
 
     def allows_trainer(self, name: str) -> bool:
         """Whether jobs may use the trainer called `name`."""
-        allowed = [part.strip() for part in self.trainers.split(",") if part.strip()]
-        return not allowed or name in allowed
+        return not self.allowed_trainers or name in self.allowed_trainers
+
+    @property
+    def allowed_trainers(self) -> frozenset[str]:
+        """The trainers that jobs may use, by name; empty for all that are installed."""
+        return frozenset(part.strip() for part in self.trainers.split(",") if part.strip())
 
     @property
     def has_tls(self) -> bool:
@@ -210,7 +223,7 @@ def load(**overrides: Any) -> Settings:
     """Read the environment; `overrides` that are not None win over it.
 
     Raises:
-        StartupError: A value is invalid; the detail names its environment variable.
+        StartupError: A value is invalid; the detail names its environment variable, or the option that gave it.
     """
     try:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
@@ -219,6 +232,5 @@ def load(**overrides: Any) -> Settings:
         if not first["loc"]:  # several that do not fit together; the message names them
             raise StartupError(first["msg"].removeprefix("Value error, "), field="settings") from error
         name = str(first["loc"][0])
-        raise StartupError(
-            f"ISENGARD_{name.upper()}: {first['msg'].removeprefix('Value error, ')}", field=name
-        ) from error
+        given = f"--{name.replace('_', '-')}" if overrides.get(name) is not None else f"ISENGARD_{name.upper()}"
+        raise StartupError(f"{given}: {first['msg'].removeprefix('Value error, ')}", field=name) from error

@@ -141,6 +141,13 @@ def _limit(path: Path, name: str, least: int, remedy: str) -> Iterator[Check]:
 
 def _trainers(settings: Settings) -> Iterator[Check]:
     default = settings.mode.default_trainer
+    if unknown := sorted(settings.allowed_trainers - set(registry.names())):
+        yield Check(
+            "trainers",
+            State.FAIL,
+            f"ISENGARD_TRAINERS names {', '.join(unknown)}, which is not installed",
+            f"name some of {', '.join(registry.names())}",
+        )
     for card in registry.available(settings):
         name = f"trainer {card.name}" + (" (default)" if card.name == default else "")
         if card.available:

@@ -24,6 +24,7 @@ from typing import Any
 import orjson
 
 from isengard.core.clock import utc_now
+from isengard.core.plain import plain
 from isengard.events.models import EventName, Level
 
 ENV_REPORTS = "ISENGARD_REPORTS"
@@ -44,18 +45,19 @@ class Report:
 
 
 def encode(report: Report) -> bytes:
-    """`report` as its line of the spool, line feed included."""
-    return orjson.dumps(
-        {
-            "event": report.event,
-            "level": report.level,
-            "msg": report.msg,
-            "ts": report.ts,
-            "fields": report.fields,
-        },
-        default=str,
-        option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE,
-    )
+    """`report` as its line of the spool, line feed included. What JSON cannot hold is made plain, never refused."""
+    line = {
+        "event": report.event,
+        "level": report.level,
+        "msg": report.msg,
+        "ts": report.ts,
+        "fields": report.fields,
+    }
+    options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
+    try:
+        return orjson.dumps(line, default=str, option=options)
+    except TypeError:  # a key that is no text, half a surrogate pair, a number of 20 digits, a mapping within itself
+        return orjson.dumps(plain(line), option=options)
 
 
 class ReportSpool:

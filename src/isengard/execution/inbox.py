@@ -33,7 +33,7 @@ class InboxCommand:
 
     Attributes:
         sender: Who gave it, for the journal: ``api``, ``cli`` or a worker's id.
-        correlation_id: The request it came from.
+        correlation_id: The request it came from; empty if from none.
     """
 
     command: Command

@@ -68,6 +68,11 @@ class Held:
     runner: Runner | None = None
     told: Progress | None = None
 
+    @property
+    def story(self) -> Correlation:
+        """What its present attempt belongs to."""
+        return Correlation(self.fold.correlation_id or self.job.correlation_id, self.job.traceparent)
+
     def catch_up(self) -> None:
         """Fold in what was journaled since; raises OSError."""
         while lines := self.cursor.read_new():
@@ -267,7 +272,7 @@ class JobSupervisor:
 
     def _guard(self, held: Held, action: Callable[[Held], None]) -> None:
         """Carry out `action`, as a part of the job's story; one job's trouble is not another's."""
-        with bind(Correlation(held.job.correlation_id, held.job.traceparent)):
+        with bind(held.story):
             self._try(held, action)
 
     def _try(self, held: Held, action: Callable[[Held], None]) -> None:
@@ -297,7 +302,7 @@ class JobSupervisor:
             self._leaving.append(held.runner)
 
     def _announce(self, held: Held) -> None:
-        with bind(Correlation(held.job.correlation_id, held.job.traceparent)):
+        with bind(held.story):
             log.info("job %s goes on under its runner; adopting it", held.job.id)
         try:
             inbox.put(
@@ -305,7 +310,7 @@ class JobSupervisor:
                 Command.ADOPT,
                 attempt=held.job.attempt,
                 sender=self.lease.registration.id,
-                correlation_id=held.job.correlation_id,
+                correlation_id=held.story.id,
             )
         except OSError as error:
             log.warning("job %s cannot be told of its adoption: %s", held.job.id, error.strerror)

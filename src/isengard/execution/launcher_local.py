@@ -29,6 +29,7 @@ from isengard.execution.checkpoints import Start
 from isengard.execution.gpus import NOTHING_SHARED, GpuPool, Share
 from isengard.execution.spec import RunSpec
 from isengard.jobs.models import Character, Job
+from isengard.journal import JobFold, JournalReader
 from isengard.trainers import jobfile
 from isengard.trainers.base import TrainingJob
 
@@ -147,11 +148,12 @@ class LocalLauncher:
         output = paths.trainer / "output" / name
         output.parent.mkdir(exist_ok=True)
         output.unlink(missing_ok=True)
+        story = _story(job, paths)
         return RunSpec(
             trainer=job.trainer,
             job=TrainingJob(
                 job_id=job.id,
-                correlation_id=job.correlation_id,
+                correlation_id=story.id,
                 character_id=character.id,
                 character_name=character.name,
                 trigger_word=character.trigger_word,
@@ -167,7 +169,7 @@ class LocalLauncher:
             ),
             images=None if job.is_attended else self._settings.paths.uploads(character.id),
             lora=self._settings.paths.loras(character.id) / name,
-            traceparent=job.traceparent,
+            traceparent=story.traceparent,
             grace_period_s=self._settings.grace_period_s,
             claim=job.fence if job.is_attended else None,
         )
@@ -196,8 +198,14 @@ class LocalLauncher:
         """Ours without what only servers need, with the settings that this process was given by option."""
         withheld = {*_NOT_FOR_TRAINERS, *(_STORE_CREDENTIALS if delivers(self._settings) else ())}
         env = {name: value for name, value in os.environ.items() if name not in withheld}
-        story = Correlation(job.correlation_id, job.traceparent).below(attempt_span(job.id, job.attempt))
+        story = _story(job, self._settings.paths.job(job.id)).below(attempt_span(job.id, job.attempt))
         return {**env, **settings_as_environment(self._settings), **story.environment()}
+
+
+def _story(job: Job, paths: JobPaths) -> Correlation:
+    """What the present attempt belongs to: a resumed one to the request that resumed it, in the trace of the job."""
+    resumed_by = JobFold.read(JournalReader(paths)).correlation_id if job.attempt > 1 else None
+    return Correlation(resumed_by or job.correlation_id, job.traceparent)
 
 
 def runner_program(settings: Settings, job_id: str, lock: int, echo: Echo = NO_ECHO) -> list[str]:

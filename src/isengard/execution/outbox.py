@@ -26,6 +26,7 @@ class _Line:
     fields: dict[str, Any]
     level: Level
     ts: str
+    correlation_id: str | None = None
 
 
 class Outbox:
@@ -49,9 +50,20 @@ class Outbox:
         self._flush()
         self._write(_Line(event, msg, fields, level, ts or utc_now()))
 
-    def put(self, event: EventName, msg: str, fields: dict[str, Any], level: Level = Level.INFO) -> None:
-        """Write a line, later if the disk refuses now."""
-        line = _Line(event, msg, fields, level, utc_now())
+    def put(
+        self,
+        event: EventName,
+        msg: str,
+        fields: dict[str, Any],
+        level: Level = Level.INFO,
+        correlation_id: str | None = None,
+    ) -> None:
+        """Write a line, later if the disk refuses now.
+
+        Args:
+            correlation_id: The request that caused it, if not the one that the run belongs to.
+        """
+        line = _Line(event, msg, fields, level, utc_now(), correlation_id)
         if self.flush():
             try:
                 return self._write(line)
@@ -91,7 +103,9 @@ class Outbox:
     def _write(self, line: _Line) -> None:
         before = self._journal.last_seq
         try:
-            self._journal.append(line.event, line.msg, line.fields, level=line.level, ts=line.ts)
+            self._journal.append(
+                line.event, line.msg, line.fields, level=line.level, ts=line.ts, correlation_id=line.correlation_id
+            )
         except StorageError as error:
             self.fault = error.detail
             if self._journal.last_seq == before:

@@ -14,7 +14,7 @@ from typing import Any
 from isengard.events.models import EventName, Level
 from isengard.execution.folding import Piece
 from isengard.execution.token_bucket import TokenBucket
-from isengard.trainers.tracebacks import TracebackCollector
+from isengard.trainers.tracebacks import Traceback, TracebackCollector
 
 Append = Callable[[EventName, str, dict[str, Any], Level], None]
 
@@ -50,6 +50,7 @@ class OutputLines:
         self._redraw_at = -_REDRAW_EVERY_S
         self._stack: list[str] = []
         self._crash = False
+        self._told: Traceback | None = None
         self._skipped_lines = 0
         self._skipped_bytes = 0
 
@@ -86,13 +87,24 @@ class OutputLines:
         fields: dict[str, Any] = {"error_stack": text}
         message = lines[0]
         if not message.startswith(_CRASH):
-            message = next((line for line in reversed(lines) if line.strip()), message)
-            fields |= _named(message)
+            message, named = self._said(lines)
+            fields |= named
         self._append(self._event, message, fields, Level.ERROR)
+
+    def _said(self, lines: list[str]) -> tuple[str, dict[str, str]]:
+        """The message of a stack's journal line, and the error by name where the stack is whole."""
+        newest = self.tracebacks.newest
+        if newest is None or newest is self._told:
+            return next((line for line in reversed(lines) if line.strip()), lines[0]), {}
+        self._told = newest
+        error = newest.message or newest.error_type
+        return f"{newest.name}: {error}" if newest.message else newest.name, {"error": error, "error_type": newest.name}
 
     def _is_stack(self, text: str) -> bool:
         """Whether the line belongs to a stack; blank lines wait, because a chained one may follow them."""
         part = self.tracebacks.feed(text)
+        if self.tracebacks.began:
+            self.flush()
         if text.startswith(_CRASH):
             self.flush()
             self._crash = part = True
@@ -125,8 +137,3 @@ class OutputLines:
         lines, size, self._skipped_lines, self._skipped_bytes = self._skipped_lines, self._skipped_bytes, 0, 0
         message = f"{lines} lines ({size} bytes) left out here; trainer/output.log has the newest of them"
         self._append(self._event, message, {"suppressed": lines, "suppressed_bytes": size}, Level.WARN)
-
-
-def _named(message: str) -> dict[str, str]:
-    kind, _, words = message.partition(":")
-    return {"error": words.strip() or kind, "error_type": kind.strip()} if kind.replace(".", "").isidentifier() else {}

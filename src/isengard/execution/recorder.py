@@ -109,9 +109,22 @@ class Recorder:
         if self.run_monitor is not None:
             self._show(self.run_monitor, event, fields, level)
 
-    def job(self, event: EventName, message: str, level: Level = Level.INFO, **fields: Any) -> None:
-        """Journal a ``job.*`` line of the runner's own."""
-        self.outbox.put(event, message, {**self.state(), **fields}, level)
+    def job(
+        self,
+        event: EventName,
+        message: str,
+        level: Level = Level.INFO,
+        *,
+        correlation_id: str | None = None,
+        **fields: Any,
+    ) -> None:
+        """Journal a ``job.*`` line of the runner's own, without its empty fields.
+
+        Args:
+            correlation_id: The request that caused it, if not the one that the run belongs to.
+        """
+        known = {name: value for name, value in {**self.state(), **fields}.items() if value is not None}
+        self.outbox.put(event, message, known, level, correlation_id)
 
     def enter(self, stage: TrainingStage, message: str) -> None:
         """Journal that a stage begins."""
@@ -120,9 +133,9 @@ class Recorder:
         if self.run_monitor is not None:
             self.run_monitor.stage(self.stage)
 
-    def log(self, message: str, level: Level = Level.INFO, **fields: Any) -> None:
-        """Journal a remark."""
-        self.outbox.put(EventName.LOG, message, fields, level)
+    def log(self, message: str, level: Level = Level.INFO, *, correlation_id: str | None = None, **fields: Any) -> None:
+        """Journal a remark; `correlation_id` as in `job`."""
+        self.outbox.put(EventName.LOG, message, fields, level, correlation_id)
 
     def state(self) -> dict[str, Any]:
         """The fields of every ``job.*`` line."""

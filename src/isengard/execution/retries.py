@@ -15,7 +15,7 @@ LONGEST_DELAY_S = LONGEST_WAIT.total_seconds()
 
 @dataclass(frozen=True, slots=True)
 class ByCause:
-    """Tries again when the cause in the ``job.failed`` line says that this can help (`trainers/causes.py`).
+    """Tries again when the cause in the ``job.failed`` line says that this can help (`trainers/causes/`).
 
     Args:
         most: How many times for one job whose parameter ``retries`` does not say.

@@ -79,6 +79,7 @@ class Run:
         self._child: Child | Attached | None = None
         self._ending: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
+        self._stopped_by: str | None = None
 
     async def go(self) -> None:
         """Run to the end and write the terminal line, whatever happens on the way."""
@@ -101,13 +102,18 @@ class Run:
             await self._leave_nothing_alive()
         await self._conclude(verdict)
 
-    def cancel(self, reason: str) -> None:
-        """Begin to stop: ask the trainer, then insist. Safe to call again."""
+    def cancel(self, reason: str, correlation_id: str | None = None) -> None:
+        """Begin to stop: ask the trainer, then insist. Safe to call again.
+
+        Args:
+            correlation_id: The request that wants it.
+        """
         if self._stop.is_set():
             return
         self._stop.set()
+        self._stopped_by = correlation_id
         self._recorder.status = "cancelling"
-        self._recorder.job(EventName.JOB_STAGE, reason)
+        self._recorder.job(EventName.JOB_STAGE, reason, correlation_id=correlation_id)
         self._insist()
 
     async def _train(self) -> Verdict:
@@ -148,8 +154,7 @@ class Run:
         try:
             popen, ends = child.start(launch, {**self._environment(), **launch.env}, job.workdir, self._mark)
         except OSError as error:
-            reason = f"{launch.argv[0]} cannot be started: {error.strerror}"
-            raise TrainingFailed(reason, error_type="LaunchFailed") from error
+            raise TrainingFailed(_not_started(launch, error), error_type="LaunchFailed") from error
         log: RawLog = OutputLog(self._paths.output)
         if self._place.echo:
             log = Echoing(log, self._place.echo, self._place.redactor)
@@ -197,13 +202,14 @@ class Run:
 
     def _obey(self, message: InboxCommand) -> None:
         if message.command is Command.CANCEL:
-            self.cancel(f"cancel requested through {message.sender}")
+            self.cancel(f"cancel requested through {message.sender}", message.correlation_id)
         elif message.command is Command.ADOPT:
             self._recorder.job(EventName.JOB_ADOPTED, f"adopted by {message.sender}", worker=message.sender)
         elif message.command is Command.KILL:
-            self._strike(message.sender)
+            self._strike(message)
         else:
-            self._recorder.log(f"a {message.command} was requested", request=message.command.value)
+            asked, story = message.command.value, message.correlation_id
+            self._recorder.log(f"a {asked} was requested", correlation_id=story, request=asked)
             markers.ask(self._paths, message.command.value)
 
     def _insist(self) -> None:
@@ -211,9 +217,9 @@ class Run:
         if self._child is not None and not self._child.has_ended and self._ending is None:
             self._ending = asyncio.create_task(self._child.end(self._recorder, self._spec.grace_period_s))
 
-    def _strike(self, sender: str) -> None:
+    def _strike(self, message: InboxCommand) -> None:
         """End the trainer now, without another word to it."""
-        self.cancel(f"an end at once was requested through {sender}")
+        self.cancel(f"an end at once was requested through {message.sender}", message.correlation_id)
         if self._child is not None and not self._child.has_ended:
             if self._ending is not None:
                 self._ending.cancel()
@@ -239,7 +245,8 @@ class Run:
             recorder.job(EventName.JOB_FAILED, fields["error"], Level.ERROR, **fields)
         elif verdict.outcome == "cancelled":
             of = f" of {recorder.steps_total}" if recorder.steps_total else ""
-            recorder.job(EventName.JOB_CANCELLED, f"cancelled at step {recorder.step}{of}")
+            message = f"cancelled at step {recorder.step}{of}"
+            recorder.job(EventName.JOB_CANCELLED, message, correlation_id=self._stopped_by)
         elif not verdict.leaves_lora:
             recorder.job(EventName.JOB_COMPLETED, "completed; no LoRA was expected of it", progress_pct=100.0)
         else:
@@ -270,3 +277,10 @@ async def _cancel(*tasks: asyncio.Task[None] | None) -> None:
     for outcome in await asyncio.gather(*living, return_exceptions=True):
         if isinstance(outcome, Exception):
             traceback.print_exception(outcome)
+
+
+def _not_started(launch: Launch, error: OSError) -> str:
+    """Why a program cannot be started; the system says the same of a folder that is not there as of a program."""
+    if launch.cwd is not None and not launch.cwd.is_dir():
+        return f"{launch.argv[0]} cannot be started: the folder to run it in is not there: {launch.cwd}"
+    return f"{launch.argv[0]} cannot be started: {error.strerror}"

@@ -55,6 +55,7 @@ class JobFold:
     Attributes:
         status: As in the latest line that says so, None before the first.
         attempt: The latest attempt, from 1.
+        correlation_id: The request that the latest attempt belongs to: the one that made the job, or resumed it.
         progress_pct: 0 to 100.
         loss: Of the latest step that had one.
         phase: What goes on inside the stage; None once the stage is over.
@@ -73,6 +74,7 @@ class JobFold:
     status: str | None = None
     stage: str | None = None
     attempt: int = 1
+    correlation_id: str | None = None
     step: int | None = None
     steps_total: int | None = None
     progress_pct: float | None = None
@@ -132,6 +134,8 @@ class JobFold:
         self.last_seq, self.last_ts = entry.seq, entry.ts
         self.created_at = self.created_at or entry.ts
         family = entry.event.partition(".")[0]
+        if entry.event in (EventName.JOB_CREATED, EventName.JOB_RESUMED):
+            self.correlation_id = entry.correlation_id
         if entry.event == EventName.JOB_RESUMED:
             self._start_over()
         if entry.level == "ERROR" and self.first_error is None:

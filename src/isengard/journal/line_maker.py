@@ -35,19 +35,27 @@ class LineMaker:
     def __init__(self, job_id: str, *, service: str, redactor: Redactor, correlation_id: str) -> None:
         self._dumps = redactor.dumps
         self._clock = TimestampClock()
-        self._middle = b',"service":%b,"job_id":%b,"correlation_id":%b,"fields":' % (
-            self._json(service),
-            self._json(job_id),
-            self._json(correlation_id),
-        )
+        self._names = b',"service":%b,"job_id":%b' % (self._json(service), self._json(job_id))
+        self._middle = self._middle_of(correlation_id)
+
+    def _middle_of(self, correlation_id: str) -> bytes:
+        return b'%b,"correlation_id":%b,"fields":' % (self._names, self._json(correlation_id))
 
     def make(
-        self, seq: int, ts: str | None, level: Level, event: str, msg: str, fields: Mapping[str, Any] | None
+        self,
+        seq: int,
+        ts: str | None,
+        level: Level,
+        event: str,
+        msg: str,
+        fields: Mapping[str, Any] | None,
+        correlation_id: str | None = None,
     ) -> bytes:
         """The line with this number. Whatever stands in `fields`, there is a line.
 
         Args:
             ts: As in the journal; anything else means now.
+            correlation_id: Of another request than the one that the writer's lines belong to.
         """
         moment = ts.encode() if ts is not None and _TIMESTAMP.fullmatch(ts) else self._clock.now()
         return _LINE % (
@@ -56,7 +64,7 @@ class LineMaker:
             _LEVELS[level],
             _EVENTS.get(event) or self._json(event),
             self._json(msg) if msg else b'""',
-            self._middle,
+            self._middle_of(correlation_id) if correlation_id else self._middle,
             self._json(fields if type(fields) is dict else dict(fields)) if fields else b"{}",
         )
 

@@ -67,12 +67,14 @@ class JournalWriter:
         *,
         level: Level = Level.INFO,
         ts: str | None = None,
+        correlation_id: str | None = None,
     ) -> int:
         """Write one line and return its number. When this returns, the line outlives the process.
 
         Args:
             event: An `EventName`.
             ts: When it happened, if not now.
+            correlation_id: The request that caused this line, if not the one that all lines of this writer belong to.
 
         Raises:
             StorageError: The disk refused; no part of the line is in the file, its number goes to the next.
@@ -80,7 +82,7 @@ class JournalWriter:
         file = self._file
         with file.writing:
             seq = file.last_seq + 1
-            file.put(self._lines.make(seq, ts, level, event, msg, fields))
+            file.put(self._lines.make(seq, ts, level, event, msg, fields, correlation_id))
         if event in SYNCED:
             self._ended = event in TERMINAL_EVENTS
             with contextlib.suppress(StorageError):  # the line is in the file; `fault` and `sync` tell of the disk

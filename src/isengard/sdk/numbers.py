@@ -10,11 +10,11 @@ def figure(name: str, value: Any) -> float:
     """`value` as a float; raises TypeError naming `name`. A tensor on a GPU is waited for, as `item` does."""
     if isinstance(value, bool | str | bytes):
         raise _no_number(name, value)
-    if isinstance(value, int | float):
-        return float(value)
     try:
+        if isinstance(value, int | float):
+            return float(value)
         return float(value.item())  # a tensor, or an array with one element
-    except (AttributeError, TypeError, ValueError, RuntimeError):
+    except (AttributeError, TypeError, ValueError, RuntimeError, OverflowError):
         raise _no_number(name, value) from None
 
 

@@ -12,6 +12,7 @@ import shutil
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -135,7 +136,7 @@ class Run:
 
     def stage(self, stage: str, message: str = "") -> None:
         """A stage begins: ``preparing_dataset``, ``training``, ``sampling``, …; raises ValueError for another."""
-        known = TrainingStage(stage)
+        known = TrainingStage(_one_of("stage", stage, TrainingStage))
         self._say(lambda reporter: reporter.stage(known, message))
 
     def phase(self, phase: str, pct: float | None = None) -> None:
@@ -145,7 +146,7 @@ class Run:
 
     def note(self, message: str, level: str = "INFO", **fields: Any) -> None:
         """Say something for people; raises ValueError for a level that is none of DEBUG, INFO, WARN, ERROR."""
-        known = Level(level)
+        known = Level(_one_of("level", level, Level))
         self._say(lambda reporter: reporter.log(message, known, **fields))
 
     def expect(self, steps: Any) -> None:
@@ -251,3 +252,11 @@ def _account(error: BaseException) -> dict[str, Any]:
     name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
     words = f"the script ended with {error.code!r}" if isinstance(error, SystemExit) else str(error)
     return {"error": words or name, "error_type": name, "error_stack": "".join(traceback.format_exception(error))}
+
+
+def _one_of(argument: str, value: str, known: type[StrEnum]) -> str:
+    """`value`, if it is one of `known`; raises ValueError naming the argument and what there is."""
+    names = [each.value for each in known]
+    if value not in names:
+        raise ValueError(f"{argument} must be one of {', '.join(names)}, not {str(value)[:60]!r}")
+    return value

@@ -40,8 +40,11 @@ class RunnerWatch:
         if not now and time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + _LOOK_EVERY_S
-        if self._attaching is not None and self._attaching.poll() is None:
+        code = self._attaching.poll() if self._attaching is not None else 0
+        if code is None:
             return
+        if code:
+            self._warn(f"the job {self._paths.job_id} cannot be made (exit code {code}); it is tried again")
         with contextlib.suppress(OSError):
             if locks.is_held(self._paths.runner_lock):
                 return

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from isengard.core.paths import JobPaths, new_job_id
+from isengard.core.plain import plain
 from isengard.events import overflow
 from isengard.events.reports import ENV_REPORTS, ENV_RUN
 from isengard.sdk.card import Card
@@ -58,7 +59,7 @@ def init(
     with _door.lock:
         if _door.run is not None and _door.run.is_going_on:
             return _door.run
-        _door.run = _make(name, character, total, dict(config or {}), data_dir)
+        _door.run = _make(name, character, total, plain(config or {}), data_dir)
         _door.listen()
         return _door.run
 

@@ -11,6 +11,9 @@ from pydantic import BaseModel, ValidationError
 from isengard.core.errors import InvalidInput
 from isengard.trainers.base import Trainer
 
+_REASONS = {"int_parsing_size": "the number is too large"}
+"""In plain words what pydantic says of its own inner workings."""
+
 
 def validate_config(trainer: Trainer, config: Mapping[str, Any]) -> dict[str, Any]:
     """Fill `config` up with the trainer's defaults.
@@ -41,7 +44,7 @@ def _explain(trainer: Trainer, error: ValidationError) -> InvalidInput:
     if first["type"] == "extra_forbidden":
         return InvalidInput(_unknown(trainer, path), field=f"config.{path}")
     words = first["msg"].removeprefix("Value error, ")
-    reason = words[:1].lower() + words[1:]
+    reason = _REASONS.get(first["type"]) or words[:1].lower() + words[1:]
     return InvalidInput(f"{path or 'config'}: {reason}", field=f"config.{path}" if path else "config")
 
 

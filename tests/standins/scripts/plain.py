@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ import isengard
 def main() -> None:
     steps, ending = int(sys.argv[1]), (sys.argv[2] if len(sys.argv) > 2 else "")
     pause_s = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
-    run = isengard.init("sea", steps=steps, config={"lr": 1e-4})
+    run = isengard.init("sea", steps=steps, config={"lr": 1e-4, "best": math.inf, 5: (1, 2)})
     print(run.id, flush=True)
     for step in range(1, steps + 1):
         run.log(step=step, loss=1 / step, lr=numpy.float32(1e-4), grad_norm=0.5)

@@ -16,6 +16,7 @@ import typer
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from isengard.cli import hints
 from isengard.cli.main import application, main
 from isengard.core.paths import JobPaths
 from isengard.core.redaction import Redactor
@@ -139,7 +140,16 @@ def test_train_queues_with_parameters_from_file_and_command_line(bench: Workbenc
 def test_train_says_when_no_worker_is_there_to_run_it(bench: Workbench, run: Run) -> None:
     code, _, err = run("train", "-c", bench.character.id)
     assert code == 0
-    assert "no worker runs" in err
+    assert f"isengard up --data-dir {bench.settings.data_dir}" in err, "typed as told, it finds the job"
+
+
+def test_a_command_to_type_names_the_data_folder_only_where_the_environment_does_not(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = bench.settings.model_copy(update={"data_dir": tmp_path / "my data"})
+    assert hints.command("jobs", settings) == f"isengard jobs --data-dir '{tmp_path}/my data'"
+    monkeypatch.setenv("ISENGARD_DATA_DIR", str(tmp_path / "my data"))
+    assert hints.command("jobs", settings) == "isengard jobs"
 
 
 @pytest.mark.parametrize(
@@ -328,6 +338,15 @@ def test_doctor_finds_a_missing_default_trainer(bench: Workbench, run: Run, monk
     assert "ISENGARD_AITOOLKIT_DIR" in failed[0]["remedy"]
 
 
+def test_doctor_finds_a_name_of_a_trainer_that_there_is_not(
+    bench: Workbench, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ISENGARD_TRAINERS", "mock,difusers")
+    code, out, _ = run("doctor")
+    assert code == 1
+    assert "ISENGARD_TRAINERS names difusers, which is not installed" in out
+
+
 def test_doctor_finds_secrets_that_lie_about_without_repeating_them(bench: Workbench, run: Run) -> None:
     assert run("doctor", "--secrets")[0] == 0
     secret = f"hf_{secrets.token_hex(17)}"
@@ -384,4 +403,17 @@ def test_train_follow_ends_with_the_fate_of_the_training(bench: Workbench, run: 
     assert "step 5/5" in out
     code, _, err = run(*base, "--set", "steps=5", "--set", "fail_mode=nan")
     assert code == 1
-    assert "failed" in err
+    assert "what it means: The loss is no longer a number" in err
+    assert "try: Use a lower learning rate." in err
+    assert "failed" in err.splitlines()[-1]
+
+
+def test_train_follow_for_a_program_prints_the_job_as_it_ended_and_nothing_else(bench: Workbench, run: Run) -> None:
+    bench.start_worker()
+    base = ("train", "-c", bench.character.id, "--follow", "--json", "--set", "resolution=64", "--set", "step_time_s=0")
+    code, out, err = run(*base, "--set", "steps=5")
+    assert (code, json.loads(out)["status"]) == (0, "completed")
+    assert "step 5/5" in err, "a person still sees the way there"
+    code, out, err = run(*base, "--set", "steps=5", "--set", "fail_mode=nan")
+    assert (code, json.loads(out)["status"]) == (1, "failed")
+    assert err.splitlines()[-1].startswith("isengard: train-")

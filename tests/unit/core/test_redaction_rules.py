@@ -52,6 +52,8 @@ def test_the_tokens_of_a_tokenizer_stay(name: str) -> None:
     [
         ("password=ab cd", "password=*** cd"),
         ("password=ab&x=1", "password=***&x=1"),
+        ("password=secret", "password=***"),
+        ("DB_PASSWORD=Secret", "DB_PASSWORD=***"),
         ('"password=ab"', '"password=***"'),
         ("'password=ab', 'next'", "'password=***', 'next'"),
         ("f(password=ab, n=1)", "f(password=***, n=1)"),

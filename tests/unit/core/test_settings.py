@@ -32,7 +32,14 @@ def test_a_default_is_checked_and_completed_like_a_given_value(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("ISENGARD_PORT", "eighty"), ("ISENGARD_MODE", "slow"), ("ISENGARD_LEASE_S", "0")]
+    ("name", "value"),
+    [
+        ("ISENGARD_PORT", "eighty"),
+        ("ISENGARD_MODE", "slow"),
+        ("ISENGARD_LEASE_S", "0"),
+        ("ISENGARD_OTLP_ENDPOINT", "collector:4318"),
+        ("ISENGARD_OTLP_ENDPOINT", "http://"),
+    ],
 )
 def test_a_bad_value_is_told_with_the_name_of_its_variable(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
@@ -40,3 +47,8 @@ def test_a_bad_value_is_told_with_the_name_of_its_variable(
     monkeypatch.setenv(name, value)
     with pytest.raises(StartupError, match=f"^{name}: "):
         load()
+
+
+def test_a_bad_value_of_an_option_is_told_with_the_name_of_the_option() -> None:
+    with pytest.raises(StartupError, match=r"^--port: "):
+        load(port=99_999)

@@ -24,8 +24,17 @@ class Disk:
     def last_seq(self) -> int:
         return len(self.lines)
 
-    def append(self, event: str, msg: str, fields: Mapping[str, Any], *, level: Level, ts: str | None) -> int:
-        del event, fields, level, ts
+    def append(
+        self,
+        event: str,
+        msg: str,
+        fields: Mapping[str, Any],
+        *,
+        level: Level,
+        ts: str | None,
+        correlation_id: str | None,
+    ) -> int:
+        del event, fields, level, ts, correlation_id
         if self.full:
             raise StorageError("the disk is full")
         self.lines.append(msg)

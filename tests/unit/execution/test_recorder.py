@@ -130,3 +130,11 @@ def test_the_trainers_own_error_is_remembered_for_the_verdict(paths: JobPaths) -
             "ValueError",
             "S",
         )
+
+
+def test_a_line_of_the_job_leaves_out_what_is_not_known(paths: JobPaths) -> None:
+    with JournalWriter.open(paths, service="runner", redactor=Redactor(), correlation_id="corr-1") as journal:
+        Recorder(Outbox(journal), paths, attempt=1, steps_total=0).job(EventName.JOB_STARTED, "started", gpus=None)
+    [line] = JournalReader(paths).read()
+    assert "gpus" not in line.fields
+    assert None not in line.fields.values()

@@ -64,6 +64,7 @@ def read(paths: JobPaths) -> list[Report]:
         ({"step": 1, "loss": [1, 2]}, TypeError, "loss must be a number"),
         ({"step": 1, "loss": numpy.ones(3)}, TypeError, "loss must be a number"),
         ({"step": 1, "accuracy": "high"}, TypeError, "accuracy must be a number"),
+        ({"step": 1, "loss": 10**400}, TypeError, "loss must be a number"),
     ],
 )
 def test_what_is_no_figure_is_refused_by_name(run: Run, paths: JobPaths, said: Any, error: type, words: str) -> None:
@@ -236,3 +237,21 @@ def test_a_lost_spool_of_a_stranger_is_not_taken(
     assert overflow.spool(paths.job_id) is None
     with pytest.raises(PermissionError):
         overflow.make(paths.job_id)
+
+
+def test_a_stage_and_a_level_that_there_is_not_are_refused_by_name(run: Run) -> None:
+    with pytest.raises(ValueError, match=r"stage must be one of queued, .*training.*, not 'dreaming'"):
+        run.stage("dreaming")
+    with pytest.raises(ValueError, match="level must be one of DEBUG, INFO, WARN, ERROR, not 'LOUD'"):
+        run.note("x", level="LOUD")
+
+
+def test_a_remark_that_no_json_can_hold_is_made_and_costs_nothing_else(
+    run: Run, paths: JobPaths, warnings: list[str]
+) -> None:
+    run.note("half \ud800", pair={("a", 1): 2}, large=10**40)
+    run.log(step=1, loss=0.5)
+    remark, step = read(paths)
+    assert (remark.msg, remark.fields) == ("half ?", {"pair": {"('a', 1)": 2}, "large": str(10**40)})
+    assert step.fields["loss"] == 0.5
+    assert warnings == []

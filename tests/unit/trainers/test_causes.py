@@ -66,6 +66,67 @@ TRACES: list[tuple[str, Evidence]] = [
     ("killed", Evidence("ProcessKilled", "the trainer was ended by signal 9 (SIGKILL)")),
     ("crash", Evidence("ProcessKilled", "the trainer was ended by signal 11 (SIGSEGV)")),
     ("no-output", Evidence("MissingOutput", "ai-toolkit ended without an error but left no readable LoRA")),
+    ("cuda-oom", Evidence("RuntimeError", "CUDA error: out of memory")),
+    ("cuda-oom", Evidence("RuntimeError", "cuDNN error: CUDNN_STATUS_ALLOC_FAILED")),
+    ("shared-memory", Evidence("RuntimeError", "DataLoader worker (pid 4121) is killed by signal: Bus error. It is")),
+    ("host-oom", Evidence("RuntimeError", "DataLoader worker (pid 4121) is killed by signal: Killed. ")),
+    ("disk-full", Evidence("RuntimeError", "[enforce fail at inline_container.cc:424] . unexpected pos 1638 vs 1424")),
+    ("open-files", Evidence("OSError", "[Errno 24] Too many open files: '/data/img/3.png'")),
+    (
+        "hub-forbidden",
+        Evidence("HfHubHTTPError", "403 Forbidden: You don't have the rights to create a model under the namespace"),
+    ),
+    ("tracker-login", Evidence("UsageError", "api_key not configured (no-tty). call wandb.login(key=[your_api_key])")),
+    (
+        "tls",
+        Evidence("SSLError", "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed"),
+    ),
+    ("hub-busy", Evidence("HfHubHTTPError", "503 Server Error: Service Temporarily Unavailable for url: https://x")),
+    (
+        "network",
+        Evidence("RuntimeError", "CAS service error : (403 Forbidden), domain: https://cas-server.xethub.hf.co/"),
+    ),
+    ("offline", Evidence("OfflineModeIsEnabled", "Cannot reach https://x: offline mode is enabled.")),
+    ("unsafe-weights", Evidence("UnpicklingError", "Weights only load failed. In PyTorch 2.6, we changed the default")),
+    ("corrupt-weights", Evidence("EOFError", "Ran out of input")),
+    ("bad-image", Evidence("RuntimeError", "NaN detected in latents: /data/img/10_mizu/cat 03.jpg")),
+    (
+        "missing-library",
+        Evidence("ImportError", "libGL.so.1: cannot open shared object file: No such file or directory"),
+    ),
+    ("missing-library", Evidence("MissingCUDAException", "CUDA_HOME does not exist, unable to compile CUDA op(s)")),
+    ("missing-library", Evidence("InductorError", "RuntimeError: Failed to find C compiler. Please specify via CC")),
+    ("missing-package", Evidence("ImportError", "To use 8-bit Adam, please install the bitsandbytes library")),
+    ("missing-package", Evidence("ValueError", "PEFT backend is required for this method.")),
+    ("missing-package", Evidence("ValueError", "xformers is not available. Make sure it is installed correctly")),
+    (
+        "version-conflict",
+        Evidence("ImportError", "tokenizers>=0.21,<0.22 is required for a normal functioning of this module, but"),
+    ),
+    ("version-conflict", Evidence("ValueError", "The version of PEFT you are using is not compatible, please use")),
+    ("version-conflict", Evidence("ImportError", "This example requires a source install from HuggingFace diffusers")),
+    ("version-conflict", Evidence("NotImplementedError", "No operator found for `memory_efficient_attention_forward`")),
+    ("version-conflict", Evidence("ValueError", "numpy.dtype size changed, may indicate binary incompatibility.")),
+    ("version-conflict", Evidence("TypeError", "__init__() got an unexpected keyword argument 'offload_state_dict'")),
+    ("no-gpu", Evidence("RuntimeError", "The NVIDIA driver on your system is too old (found version 11040).")),
+    ("gpu-assert", Evidence("RuntimeError", "CUDA error: device-side assert triggered")),
+    ("gpu-fault", Evidence("RuntimeError", "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx`")),
+    (
+        "distributed",
+        Evidence("DistStoreError", "Timed out after 1801 seconds waiting for clients. 1/2 joined."),
+    ),
+    ("precision", Evidence("ValueError", "Attempting to unscale FP16 gradients.")),
+    ("precision", Evidence("RuntimeError", "mat1 and mat2 must have the same dtype, but got Float and Half")),
+    ("bad-arguments", Evidence("TrainerError", "train.py: error: unrecognized arguments: --learing_rate=1e-4")),
+    ("bad-config", Evidence("ScannerError", "mapping values are not allowed here")),
+    ("asked-for-input", Evidence("EOFError", "EOF when reading a line")),
+    ("no-program", Evidence("LaunchFailed", "accelerate cannot be started: No such file or directory")),
+    ("missing-file", Evidence("LaunchFailed", "a cannot be started: the folder to run it in is not there: /opt/x")),
+    (
+        "missing-file",
+        Evidence("TrainerError", "python: can't open file '/opt/t.py': [Errno 2] No such file"),
+    ),
+    ("interrupted", Evidence("ProcessSignalled", "the trainer was killed by signal 15 (SIGTERM): somebody asked")),
 ]
 
 
@@ -110,13 +171,44 @@ def test_the_bad_image_and_the_missing_package_are_named() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("evidence", "name"),
+    [
+        (Evidence("ImportError", "libGL.so.1: cannot open shared object file: No such file"), "libGL.so.1"),
+        (Evidence("ValueError", "PEFT backend is required for this method."), "PEFT"),
+        (Evidence("TrainerError", "t.py: error: unrecognized arguments: --learing_rate=1"), "--learing_rate=1"),
+        (Evidence("LaunchFailed", "accelerate cannot be started: No such file or directory"), "accelerate"),
+        (Evidence("LaunchFailed", "a cannot be started: the folder to run it in is not there: /opt/x"), "/opt/x"),
+        (Evidence("PermissionError", "[Errno 13] Permission denied: '/mnt/sdxl.safetensors'"), "/mnt/sdxl.safetensors"),
+        (Evidence("OSError", "Error no file named model_index.json found in directory ./m."), "model_index.json"),
+        (Evidence("ScannerError", "mapping values are not allowed here"), "mapping values are not allowed here"),
+    ],
+)
+def test_what_the_words_name_is_in_the_explanation(evidence: Evidence, name: str) -> None:
+    assert name in diagnose(evidence).explanation
+
+
+def test_where_the_words_name_nothing_no_gap_is_left() -> None:
+    assert diagnose(Evidence("PermissionError", "refused")).explanation == (
+        "The trainer is not allowed to use this file or folder."
+    )
+
+
+def test_lines_before_an_exception_were_survived_and_lines_behind_it_belong_to_it() -> None:
+    stack = STACK.format(line=3, error="KeyError: 'network'")
+    before = ["Connection reset by peer, going on", *stack.split("\n")]
+    assert diagnose(Evidence("KeyError", "'network'", stack, before)) is UNKNOWN
+    behind = [*stack.split("\n"), "slurmstepd: error: Detected 1 oom_kill event in StepId=3.0"]
+    assert diagnose(Evidence("KeyError", "'network'", stack, behind)).code == "host-oom"
+
+
 def test_what_no_rule_knows_is_said_to_be_unknown() -> None:
     assert diagnose(Evidence("ZeroDivisionError", "division by zero")) is UNKNOWN
 
 
 def test_only_causes_that_can_pass_by_themselves_are_worth_a_retry() -> None:
     worth = {code for code in rule_codes() if cause_by_code(code).retry}
-    assert worth == {"network", "host-lost", "gpu-fault", "port-in-use", "killed", "crash"}
+    assert worth == {"network", "host-lost", "gpu-fault", "port-in-use", "killed", "crash", "hub-busy"}
     with pytest.raises(InvalidInput):
         cause_by_code("nonsense")
 

@@ -108,10 +108,17 @@ def test_a_value_stays_inside_its_argument(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("argument", "words"), [("{datset}", "{datset}"), ("100%{", "stands alone")])
 def test_an_unknown_place_is_named(tmp_path: Path, argument: str, words: str) -> None:
-    job = make_job(tmp_path, command=["echo", argument])
+    job = make_job(tmp_path, command=["echo"])
     with pytest.raises(InvalidInput, match="command") as refused:
-        template.fill(job.config["command"], template.values(job, tmp_path))
+        template.fill(["echo", argument], template.values(job, tmp_path))
     assert words in refused.value.detail
+    with pytest.raises(ValidationError, match=words):  # before there is a job that would fail
+        CommandParameters(command=["echo", argument])
+
+
+def test_what_a_command_may_name_is_known_before_there_is_a_job(tmp_path: Path) -> None:
+    job = make_job(tmp_path, command=["echo"])
+    assert set(template.values(job, tmp_path)) == set(template.KNOWN)
 
 
 @pytest.mark.parametrize(

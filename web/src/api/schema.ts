@@ -489,7 +489,7 @@ export interface paths {
         };
         /**
          * The job's story across processes
-         * @description The lines with the job's correlation id, from its journal and the services' logs, in time order.
+         * @description What its requests left in its journal and the services' logs, in time order.
          */
         get: operations["get_trace"];
         put?: never;

@@ -134,10 +134,11 @@ async def stream_job_by_websocket(
     services: ServicesDep,
     job_id: str,
     after: Annotated[str | None, Query()] = None,
+    last_event_id: Annotated[str | None, Header()] = None,
     from_: FromStart = None,
 ) -> None:
     """The same frames as JSON texts."""
-    await serve_socket(services, websocket, job_id, _position(after, from_))
+    await serve_socket(services, websocket, job_id, _position(last_event_id or after, from_))
 
 
 @router.get("/metrics", summary="Series for charts", responses=problems(404, 422))
@@ -184,10 +185,10 @@ def get_trace(
     limit: Annotated[int, Query(ge=1, le=5000)] = 1000,
     show: Annotated[Literal["way", "all"], Query(description="`way` leaves out what comes with each step.")] = "way",
 ) -> Trace:
-    """The lines with the job's correlation id, from its journal and the services' logs, in time order."""
+    """What its requests left in its journal and the services' logs, in time order."""
     actor: Actor = request.state.actor
-    story = services.store.get_job(job_id).correlation_id
-    return trace_view(services.paths, story, limit, job_id=actor.job_id, way=show == "way")
+    job = services.store.get_job(job_id)
+    return trace_view(services.paths, job, limit, job_id=actor.job_id, way=show == "way")
 
 
 @router.get(

@@ -23,7 +23,7 @@ _NOTHING = re.compile(
     re.IGNORECASE,
 )
 _TYPE = re.compile(
-    r"(?:str|string|bytes|int|bool|float|any|secretstr|secret|optional|union|object|list|dict|tuple|set|frozenset"
+    r"(?:str|string|bytes|int|bool|float|any|secretstr|secret(?=\[)|optional|union|object|list|dict|tuple|set|frozenset"
     r"|annotated|literal|callable|path|sequence|mapping|type)(?:\[.*|\s*\|.*)?",
     re.IGNORECASE | re.DOTALL,
 )

@@ -85,9 +85,7 @@ class HostedRun:
         """The site needs nothing more of this run: end it if it still goes on, then clear its folder."""
         if await asyncio.to_thread(runner_lock.is_held, self._paths):
             log.warning("%s was given up by the site; it is ended here", self.run.channel)
-            inbox.put(
-                self._paths, Command.CANCEL, attempt=self.run.attempt, sender="site", correlation_id=self.run.token
-            )
+            inbox.put(self._paths, Command.CANCEL, attempt=self.run.attempt, sender="site", correlation_id="")
             return
         await self.leave()
         await asyncio.to_thread(self._clear)

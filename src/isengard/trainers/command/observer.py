@@ -64,20 +64,20 @@ class CommandObserver:
             return
         frame = bar.parse(text)
         if frame is not None:
-            yield from self._read_bar(frame)
+            yield from self._read_bar(stream, frame)
         else:
-            yield from self._read_line(text)
+            yield from self._read_line(stream, text)
 
-    def _read_bar(self, frame: bar.Frame) -> Iterator[Report]:
+    def _read_bar(self, stream: str, frame: bar.Frame) -> Iterator[Report]:
         if frame.n is not None and self._bar.fullmatch(frame.desc):
             number = frame.n - self._profile.first_step
             if number >= 0 and frame.n > 0:
-                yield from self._see(_Step(frame.n, frame.total, frame.rate, _numbers(frame.figures)))
+                yield from self._see(stream, _Step(frame.n, frame.total, frame.rate, _numbers(frame.figures)))
         elif self._stages.current is not TrainingStage.TRAINING:
             phase, what = bar_phase(frame.desc, counts_bytes=frame.bytes_done is not None)
             yield from self._stages.progress(phase, what, frame)
 
-    def _read_line(self, text: str) -> Iterator[Report]:
+    def _read_line(self, stream: str, text: str) -> Iterator[Report]:
         for pattern, stage in self._stage_lines:
             if pattern.search(text):
                 yield from self._stages.enter(stage, text.strip()[:200])
@@ -88,15 +88,16 @@ class CommandObserver:
                 groups = {name: value for name, value in match.groupdict().items() if value is not None}
                 step, total = whole(groups.pop("step", None)), whole(groups.pop("total", None))
                 if step is not None:
-                    yield from self._see(_Step(step, total, None, _numbers(groups)))
+                    yield from self._see(stream, _Step(step, total, None, _numbers(groups)))
                 return
 
-    def _see(self, step: _Step) -> Iterator[Report]:
+    def _see(self, stream: str, step: _Step) -> Iterator[Report]:
         yield from self._stages.enter(TrainingStage.TRAINING)
         previous = self._pending
         if previous is not None and previous.number == step.number:
             step.figures = previous.figures | step.figures
         elif previous is not None:
+            self._stacks[stream].survived()
             yield from self._tell(previous)
         self._pending = step
 

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from isengard.core.errors import InvalidInput
 from isengard.trainers.base import TrainingParameters
-from isengard.trainers.command import profile
+from isengard.trainers.command import profile, template
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -52,6 +52,10 @@ class CommandParameters(TrainingParameters):
             raise ValueError("the program must not be empty")
         if any("\0" in argument or len(argument) > 20_000 for argument in value):
             raise ValueError("an argument must be at most 20000 characters and hold no NUL")
+        try:
+            template.check(value)
+        except InvalidInput as error:
+            raise ValueError(error.detail) from None
         return value
 
     @field_validator("profile")

@@ -17,13 +17,18 @@ from isengard.trainers.base import TrainingJob
 _PLACE = re.compile(r"\{\{|\}\}|\{([a-z_]+)\}|[{}]")
 
 
+_FIGURES = ("steps", "learning_rate", "batch_size", "resolution", "lora_rank", "seed")
+_INTERVALS = ("sample_every_n_steps", "checkpoint_every_n_steps")
+_PLACES = ("dataset", "output_dir", "output_name", "trigger_word", "character", "prompt", "job_id", "resume_from")
+KNOWN = (*_FIGURES, *_INTERVALS, *_PLACES)
+"""All names that a template may give."""
+
+
 def values(job: TrainingJob, output: Path) -> dict[str, str]:
     """What a template may name: the common parameters of the job and its places; `output` is where it writes."""
     config = job.config
     prompts = [str(prompt) for prompt in config.get("sample_prompts") or []]
-    figures = ("steps", "learning_rate", "batch_size", "resolution", "lora_rank", "seed")
-    intervals = ("sample_every_n_steps", "checkpoint_every_n_steps")
-    return {name: _text(config.get(name)) for name in (*figures, *intervals)} | {
+    return {name: _text(config.get(name)) for name in (*_FIGURES, *_INTERVALS)} | {
         "dataset": str(job.dataset),
         "output_dir": str(output),
         "output_name": str(config.get("output_name") or job.output.stem),
@@ -47,6 +52,15 @@ def fill(template: Sequence[str], known: Mapping[str, str]) -> list[str]:
         InvalidInput: A place has no value, or a brace stands alone; the detail names it and lists what there is.
     """
     return [_PLACE.sub(lambda match: _value(match, known), argument) for argument in template]
+
+
+def check(template: Sequence[str]) -> None:
+    """Whether every place of the template is one that there is, before there is a job to take the values from.
+
+    Raises:
+        InvalidInput: As `fill` does.
+    """
+    fill(template, dict.fromkeys(KNOWN, ""))
 
 
 def _value(match: re.Match[str], known: Mapping[str, str]) -> str:
