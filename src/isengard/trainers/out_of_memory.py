@@ -1,4 +1,4 @@
-"""Which settings to change after a GPU ran out of memory: by the estimate of `vram.py`, else by halving."""
+"""What is to be done once a GPU has run out of memory: which settings need less, and who else holds it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,35 @@ from typing import Any
 
 from isengard.trainers import vram
 
-_CAPACITY = re.compile(r"total capacity of ([\d.]+) GiB")
-"""How PyTorch tells the memory of the GPU that ran out."""
+_SIZE = r"([\d.]+) (bytes|[KMGT]iB)"
+_CAPACITY = re.compile(rf"total capacity of {_SIZE}")
+_OCCUPANT = re.compile(rf"Process (\d+) has {_SIZE} memory in use")
+"""How PyTorch tells the memory of the GPU that ran out, and of each other process on it."""
+_UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+_NOTABLE = 2**30
+"""Bytes from which on another process is worth naming: a desktop has a few hundred MiB."""
 
 
 def smaller(config: Mapping[str, Any], words: str) -> dict[str, Any]:
     """Values for the parameters that would need less.
 
     Args:
-        words: What the trainer said; it may name the GPU's memory.
+        words: What the trainer said; it may name the GPU's memory, and how much of it others have.
     """
     size = _CAPACITY.search(words)
-    fitting = vram.fitting(config, float(size[1]) * 2**30) if size else None
+    left = _bytes(*size.groups()) - sum(occupants(words).values()) if size else 0
+    fitting = vram.fitting(config, left) if left > 0 else None
     return fitting or _halved(config)
+
+
+def occupants(words: str) -> dict[int, float]:
+    """Bytes of the GPU that ran out by the process id of each other process that holds much of it."""
+    held = {int(pid): _bytes(number, unit) for pid, number, unit in _OCCUPANT.findall(words)}
+    return {pid: size for pid, size in held.items() if size >= _NOTABLE}
+
+
+def _bytes(number: str, unit: str) -> float:
+    return float(number.strip(".") or 0) * _UNITS[unit]
 
 
 def _halved(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -121,3 +121,25 @@ def test_the_diagnosis_of_an_oom_names_settings_that_fit_that_gpu() -> None:
     assert cause.settings == vram.fitting(SDXL, 23.65 * GIB)
     assert "set gradient_checkpointing to True (it was False)" in cause.advice
     assert out_of_memory.smaller({"batch_size": 8}, error) == {"batch_size": 4}
+
+
+CROWDED = (
+    "CUDA out of memory. Tried to allocate 1.50 GiB. GPU 0 has a total capacity of 79.18 GiB of which 812.56 MiB is "
+    "free. Process 4711 has 61.40 GiB memory in use. Process 42 has 310.00 MiB memory in use. Including non-PyTorch "
+    "memory, this process has 16.90 GiB memory in use. Of the allocated memory 15.80 GiB is allocated by PyTorch, and "
+    "321.02 MiB is reserved by PyTorch but unallocated."
+)
+
+
+def test_an_oom_on_a_gpu_that_others_use_names_them_and_settings_for_what_is_left() -> None:
+    cause = diagnose(Evidence("torch.OutOfMemoryError", CROWDED, config=SDXL))
+    assert "process 4711 held 61.4 GiB" in cause.explanation
+    assert "42" not in cause.explanation, "a few hundred MiB are a desktop"
+    assert cause.advice[0].startswith("End process 4711")
+    assert cause.settings == vram.fitting(SDXL, (79.18 - 61.4) * GIB)
+    assert vram.fitting(SDXL, 79.18 * GIB) == {}
+
+
+def test_a_gpu_that_others_fill_leaves_halving() -> None:
+    full = CROWDED.replace("61.40", "79.00")
+    assert out_of_memory.smaller({"base_model": SDXL["base_model"], "batch_size": 8}, full) == {"batch_size": 4}

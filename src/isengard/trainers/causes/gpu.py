@@ -11,11 +11,17 @@ from isengard.trainers.causes.rule import Cause, rule
 
 
 def _smaller(cause: Cause, evidence: Evidence, _match: re.Match[str]) -> Cause:
-    """Name the settings that would need less GPU memory."""
-    config = evidence.config
-    settings = out_of_memory.smaller(config, "\n".join(evidence.witnesses))
+    """Name the other processes on that GPU, and the settings that would need less of it."""
+    config, words = evidence.config, "\n".join(evidence.witnesses)
+    settings = out_of_memory.smaller(config, words)
     tries = tuple(f"set {name} to {value} (it was {config.get(name)})" for name, value in settings.items())
-    return replace(cause, advice=tries + cause.advice, settings=settings)
+    others = out_of_memory.occupants(words)
+    if not others:
+        return replace(cause, advice=tries + cause.advice, settings=settings)
+    held = ", ".join(f"process {pid} held {size / 2**30:.1f} GiB" for pid, size in others.items())
+    free = tuple(f"End process {pid} if nobody needs it (nvidia-smi tells what it is)." for pid in others)
+    explanation = f"Others had part of this GPU: {held}. {cause.explanation}"
+    return replace(cause, explanation=explanation, advice=free + tries + cause.advice[1:], settings=settings)
 
 
 OUT_OF_MEMORY = (
