@@ -30,6 +30,9 @@ MAX_VALUES = 20_000
 MIB = 1024 * 1024
 _UPLOADS = re.compile(r"/api/characters/[^/]+/images")
 """The only addresses that take large bodies; elsewhere one would be spooled to the disk, at the login for anybody."""
+_OF_STRANGERS = frozenset({"/login", "/logout"})
+_OF_STRANGERS_KB = 64
+"""Most of a body that is read before anybody is known: taking a form apart costs time."""
 
 
 class BodyLimit:
@@ -47,7 +50,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        error, limit = self._limit(_UPLOADS.fullmatch(scope["path"]) is not None and _is_form(headers))
+        error, limit = self._limit(scope["path"], headers)
         declared = headers.get("content-length", "")
         if declared.isdigit() and int(declared) > limit:
             await problem_of(error)(scope, receive, send)
@@ -59,11 +62,13 @@ class BodyLimit:
             receive = _bounded(receive, limit, error, self._timeout_s)
         await self._app(scope, receive, send)
 
-    def _limit(self, is_upload: bool) -> tuple[TooLarge, int]:
+    def _limit(self, path: str, headers: Headers) -> tuple[TooLarge, int]:
         """What is said of a body over the limit, and the limit in bytes."""
-        most, setting = (
-            (self._upload_mb, "ISENGARD_MAX_UPLOAD_MB") if is_upload else (self._body_mb, "ISENGARD_MAX_BODY_MB")
-        )
+        if path in _OF_STRANGERS:
+            return TooLarge(f"the body is over the limit of {_OF_STRANGERS_KB} KiB"), _OF_STRANGERS_KB * 1024
+        most, setting = self._body_mb, "ISENGARD_MAX_BODY_MB"
+        if _UPLOADS.fullmatch(path) and _is_form(headers):
+            most, setting = self._upload_mb, "ISENGARD_MAX_UPLOAD_MB"
         return TooLarge(f"the body is over the limit of {most} MiB ({setting})"), most * MIB
 
 
