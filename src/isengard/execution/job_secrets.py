@@ -15,6 +15,8 @@ from isengard.core.errors import InvalidInput, StorageError
 
 MAX_SECRETS = 64
 MAX_VALUE_CHARACTERS = 65_536
+MAX_CHARACTERS = 131_072
+"""Of all together: each is looked for, in many spellings, in everything the job writes."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _STEERING = re.compile(
@@ -37,6 +39,8 @@ def check(secrets: Mapping[str, str]) -> dict[str, str]:
         reason = _fault(name, value)
         if reason:
             raise InvalidInput(f"the secret {name[:80]!r} {reason}", field=f"secrets.{name[:80]}")
+    if sum(map(len, secrets.values())) > MAX_CHARACTERS:
+        raise InvalidInput(f"the secrets of a job may have {MAX_CHARACTERS} characters together", field="secrets")
     return dict(secrets)
 
 

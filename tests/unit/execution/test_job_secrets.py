@@ -79,3 +79,10 @@ def test_a_value_that_no_environment_can_hold_is_refused_without_being_shown(val
 def test_there_is_a_limit_to_their_number() -> None:
     with pytest.raises(InvalidInput, match="at most 64"):
         job_secrets.check({f"A{number}": "b" for number in range(65)})
+
+
+def test_there_is_a_limit_to_all_of_them_together() -> None:
+    assert job_secrets.check({"A": "x" * 65_536, "B": "x" * 65_536})
+    with pytest.raises(InvalidInput, match="131072 characters together") as caught:
+        job_secrets.check({"A": "x" * 65_536, "B": "x" * 65_536, "C": "x"})
+    assert caught.value.field == "secrets"
