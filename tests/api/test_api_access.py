@@ -306,6 +306,29 @@ def test_the_audit_trail_names_who_changed_what_and_holds_no_token(guarded: Guar
     assert guarded.viewer not in text
 
 
+def test_a_flood_of_refusals_fills_no_disk_and_is_told_in_numbers(tmp_path: Path) -> None:
+    token = secrets.token_urlsafe(24)
+    with api_server(tmp_path / "data", token=token) as server, server.client() as stranger:
+        for number in range(300):
+            assert stranger.post(f"/api/training/{number}").status_code == 401
+        trail = tmp_path / "data" / "logs" / "audit" / "events.jsonl"
+        noted = len(trail.read_text().splitlines())
+        assert 100 <= noted < 250
+
+        def with_the_rest() -> dict[str, object] | None:
+            stranger.post("/api/training/once-more")
+            fields = dict(json.loads(trail.read_text().splitlines()[-1])["fields"])
+            return fields if "withheld" in fields else None
+
+        told = eventually(with_the_rest, "a note with what was left out")
+        assert told["actor"] == "unknown"
+        known = {"Authorization": f"Bearer {token}"}
+        for _ in range(3):
+            assert stranger.delete("/api/training/train-000000000000", headers=known).status_code == 404
+        actors = [json.loads(line)["fields"]["actor"] for line in trail.read_text().splitlines()]
+        assert actors.count("ISENGARD_TOKEN") == 3, "what somebody known does is always noted"
+
+
 def test_a_server_without_tokens_is_open_on_loopback(api: ApiServer) -> None:
     with api.client() as client:
         assert client.get("/api/whoami").json() == {"name": "local", "role": "operator", "job_id": None}

@@ -8,6 +8,7 @@ import json
 import socket
 from collections.abc import Iterable, Iterator
 
+import httpx
 import pytest
 from websockets.sync.client import connect
 
@@ -164,3 +165,22 @@ def test_a_body_that_is_no_plain_json_is_refused_with_the_reason(
         answer = client.post("/api/characters", content=body)
     assert answer.status_code == status
     assert told in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/login", "/api/training", "/api/characters"])
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_form_is_large_only_where_images_are_uploaded(strict: ApiServer, path: str, announced: bool) -> None:
+    """At the login a stranger could else fill the disk with what is spooled."""
+    head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+    body = head + bytes(3 * MIB) + b"\r\n--x--\r\n"
+    form = {"content-type": "multipart/form-data; boundary=x"}
+
+    def send(client: httpx.Client, address: str) -> httpx.Response:
+        content = body if announced else iter([body[:MIB], body[MIB:]])
+        return client.post(address, content=content, headers=form)
+
+    with strict.client() as client:
+        refused = send(client, path)
+        assert refused.status_code == 413
+        assert ("64 KiB" if path == "/login" else "2 MiB (ISENGARD_MAX_BODY_MB)") in refused.text
+        assert send(client, f"/api/characters/{make_character(client)['id']}/images").status_code == 201

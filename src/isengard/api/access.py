@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from isengard.api.auth.audit import UNKNOWN
 from isengard.api.auth.keyring import address_of
 from isengard.api.auth.pages import to_login
 from isengard.api.auth.rights import READING, check_rights
@@ -109,7 +110,7 @@ def _note(scope: Scope, name: str, status: int) -> None:
 
 async def _refuse(error: IsengardError, scope: Scope, receive: Receive, send: Send) -> None:
     if _method(scope) not in READING or isinstance(error, RateLimited):
-        _note(scope, "unknown", status_of(error))
+        _note(scope, UNKNOWN, status_of(error))
     response: Response = problem_of(error)
     if isinstance(error, Unauthenticated) and _navigates(scope):
         response = to_login(scope["path"], scope["query_string"].decode("latin-1"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -27,6 +28,11 @@ from isengard.core.errors import InvalidInput, TooLarge, TooSlow
 MAX_DEPTH = 64
 MAX_VALUES = 20_000
 MIB = 1024 * 1024
+_UPLOADS = re.compile(r"/api/characters/[^/]+/images")
+"""The only addresses that take large bodies; elsewhere one would be spooled to the disk, at the login for anybody."""
+_OF_STRANGERS = frozenset({"/login", "/logout"})
+_OF_STRANGERS_KB = 64
+"""Most of a body that is read before anybody is known: taking a form apart costs time."""
 
 
 class BodyLimit:
@@ -44,8 +50,7 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        error = self._error(headers)
-        limit = self._limit_mb(headers) * MIB
+        error, limit = self._limit(scope["path"], headers)
         declared = headers.get("content-length", "")
         if declared.isdigit() and int(declared) > limit:
             await problem_of(error)(scope, receive, send)
@@ -57,15 +62,18 @@ class BodyLimit:
             receive = _bounded(receive, limit, error, self._timeout_s)
         await self._app(scope, receive, send)
 
-    def _is_upload(self, headers: Headers) -> bool:
-        return headers.get("content-type", "").lower().startswith("multipart/form-data")
+    def _limit(self, path: str, headers: Headers) -> tuple[TooLarge, int]:
+        """What is said of a body over the limit, and the limit in bytes."""
+        if path in _OF_STRANGERS:
+            return TooLarge(f"the body is over the limit of {_OF_STRANGERS_KB} KiB"), _OF_STRANGERS_KB * 1024
+        most, setting = self._body_mb, "ISENGARD_MAX_BODY_MB"
+        if _UPLOADS.fullmatch(path) and _is_form(headers):
+            most, setting = self._upload_mb, "ISENGARD_MAX_UPLOAD_MB"
+        return TooLarge(f"the body is over the limit of {most} MiB ({setting})"), most * MIB
 
-    def _limit_mb(self, headers: Headers) -> int:
-        return self._upload_mb if self._is_upload(headers) else self._body_mb
 
-    def _error(self, headers: Headers) -> TooLarge:
-        setting = "ISENGARD_MAX_UPLOAD_MB" if self._is_upload(headers) else "ISENGARD_MAX_BODY_MB"
-        return TooLarge(f"the body is over the limit of {self._limit_mb(headers)} MiB ({setting})")
+def _is_form(headers: Headers) -> bool:
+    return headers.get("content-type", "").lower().startswith("multipart/form-data")
 
 
 def _bounded(receive: Receive, limit: int, error: TooLarge, timeout_s: float) -> Receive:

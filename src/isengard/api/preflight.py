@@ -35,7 +35,8 @@ def preflight_view(services: Services, plan: TrainingPlan) -> Preflight:
         character_id=plan.character_id,
         trainer=plan.trainer,
         config=plan.config,
-        environment={**os.environ, **{name: value.get_secret_value() for name, value in plan.secrets.items()}},
+        secrets={name: value.get_secret_value() for name, value in plan.secrets.items()},
+        environment=os.environ,
     )
     return Preflight(
         ok=outlook.ok,

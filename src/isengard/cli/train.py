@@ -117,7 +117,8 @@ def _check(
         character_id=place.character(character).id,
         trainer=trainer,
         config=parameters,
-        environment={**os.environ, **{name: _from_environment(name) for name in secrets}},
+        secrets={name: _from_environment(name) for name in secrets},
+        environment=os.environ,
     )
     if json:
         print_json(

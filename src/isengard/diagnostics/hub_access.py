@@ -11,6 +11,7 @@ from pathlib import Path
 
 _MODEL_ID = re.compile(r"[A-Za-z0-9_][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}", re.ASCII)
 """No part begins with a dot: ``../x`` would lead to another address of the hub."""
+TOKEN = "HF_TOKEN"  # noqa: S105 - the name of the variable
 _FILES = ("model_index.json", "config.json")
 _TIMEOUT_S = 6.0
 
@@ -57,7 +58,7 @@ def _look_at(url: str, token: str | None) -> Access:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     request = urllib.request.Request(url, headers=headers, method="HEAD")  # noqa: S310 - the person's own setting
     try:
-        with urllib.request.build_opener(_Stay).open(request, timeout=_TIMEOUT_S):
+        with _opener().open(request, timeout=_TIMEOUT_S):
             return Access.GRANTED
     except urllib.error.HTTPError as error:
         return _meaning(error, has_token=token is not None)
@@ -74,6 +75,18 @@ def _meaning(answer: urllib.error.HTTPError, *, has_token: bool) -> Access:
     if answer.code == 401:
         return Access.REFUSED if has_token else Access.MISSING  # a private model and none look the same
     return Access.MISSING if answer.code == 404 else Access.UNREACHABLE
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Speaks HTTP and HTTPS, by the machine's proxy if it has one, and nothing else: an address may not be a file's."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        *(urllib.request.ProxyHandler(), urllib.request.UnknownHandler(), urllib.request.HTTPHandler()),
+        *(urllib.request.HTTPSHandler(), urllib.request.HTTPDefaultErrorHandler(), _Stay()),
+        urllib.request.HTTPErrorProcessor(),
+    ):
+        opener.add_handler(handler)
+    return opener
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):

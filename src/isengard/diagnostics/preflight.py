@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from isengard.core.errors import IsengardError
@@ -13,11 +14,14 @@ from isengard.core.settings import Settings
 from isengard.datasets.captioner import check_folder
 from isengard.datasets.checks import Finding, Severity, check_dataset
 from isengard.datasets.limits import Limits
-from isengard.diagnostics import resources
+from isengard.diagnostics import hub_access, resources
+from isengard.execution import job_secrets
 from isengard.execution.metrics.gpu import GPUMonitor
 from isengard.jobs.models import Character
 from isengard.jobs.store import Store
 from isengard.trainers import registry
+
+NO_SECRETS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -49,6 +53,7 @@ def check_plan(
     character_id: str,
     trainer: str | None,
     config: Mapping[str, Any],
+    secrets: Mapping[str, str] = NO_SECRETS,
     environment: Mapping[str, str] | None = None,
     report: Callable[[int, int], None] | None = None,
 ) -> Outlook:
@@ -56,7 +61,9 @@ def check_plan(
     GPU memory and disk will do. Refusals are findings.
 
     Args:
-        environment: What the trainer would find there of ``HF_TOKEN`` and ``HF_ENDPOINT``; None to ask no hub.
+        secrets: As they would be given to the job. Of them the hub is shown its own token, and no other address is
+            taken from them: who may queue trainings may not have this process ask a server of their choice.
+        environment: This process's own, with the hub's address and token; None to ask no hub.
         report: Called with how many images are done and how many there are.
     """
     outlook = Outlook(settings.mode.default_trainer if trainer is None else trainer)
@@ -65,6 +72,10 @@ def check_plan(
         outlook.config = registry.validate_config(chosen, config)
     except IsengardError as error:
         outlook.findings.append(_refusal("trainer" if error.field == "trainer" else "config", error))
+    try:
+        job_secrets.check(secrets)
+    except IsengardError as error:
+        outlook.findings.append(_refusal("secrets", error))
     uploads: Path | None = None
     try:
         character = store.get_character(check_character_id(character_id))
@@ -75,7 +86,9 @@ def check_plan(
         outlook.findings.append(_refusal("character", error))
     if outlook.config is not None:
         outlook.memory = resources.memory_need(outlook.config, _gpu_memories())
-        outlook.findings += _resources(settings, uploads, outlook, environment)
+        token = {name: secrets[name] for name in (hub_access.TOKEN,) if name in secrets}
+        known = None if environment is None else {**environment, **token}
+        outlook.findings += _resources(settings, uploads, outlook, known)
     return outlook
 
 

@@ -47,7 +47,7 @@ def base_model(config: Mapping[str, Any], environment: Mapping[str, str]) -> Ite
     address = hub_access.endpoint(environment)
     if address is None:
         return
-    found = hub_access.look(model, address, environment.get("HF_TOKEN"))
+    found = hub_access.look(model, address, environment.get(hub_access.TOKEN))
     if found in _ACCESS:
         severity, words = _ACCESS[found]
         yield Finding(severity, f"base_model_{found}", words.format(model=model), field="config.base_model")
@@ -108,7 +108,7 @@ def disk(settings: Settings, config: Mapping[str, Any], dataset_bytes: int) -> I
     """Whether the data folder's disk has room for dataset, samples and checkpoints."""
     free = shutil.disk_usage(settings.data_dir).free / _MB
     needed = disk_needed_mb(config, dataset_bytes)
-    words = f"it will write about {needed:.0f} MB, and {free:.0f} MB are free in {settings.data_dir}"
+    words = f"it will write about {needed:.0f} MB, and {free:.0f} MB are free on the data folder's disk"
     if free < needed + _SPARE_MB:
         yield Finding(Severity.ERROR, "disk_space", words)
     elif free - needed < settings.watch_disk_free_mb:

@@ -15,13 +15,15 @@ from isengard.core.errors import InvalidInput, StorageError
 
 MAX_SECRETS = 64
 MAX_VALUE_CHARACTERS = 65_536
+MAX_CHARACTERS = 131_072
+"""Of all together: each is looked for, in many spellings, in everything the job writes."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _STEERING = re.compile(
     r"(?i)ISENGARD_.*|LD_.*|DYLD_.*|PYTHON.*|PATH|HOME|IFS|BASH_ENV|ENV|TRACEPARENT|SHELL|TMPDIR|EDITOR|PAGER"
     r"|GLIBC_TUNABLES|GCONV_PATH|LOCPATH|MALLOC_.*|HOSTALIASES|OPENSSL_.*|SSL_CERT_.*|.*_CA_BUNDLE|HF_ENDPOINT"
     r"|GIT_(?!.*(?:TOKEN|PASSWORD|KEY)).*|NODE_OPTIONS|PERL5.*|RUBY(?:OPT|LIB)|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS"
-    r"|CC|CXX|CUDA_HOME|CUDA_PATH|TRITON_.*|TORCHINDUCTOR_.*|TORCH_EXTENSIONS_DIR"
+    r"|CC|CXX|CUDA_HOME|CUDA_PATH|.*_VISIBLE_DEVICES|TRITON_.*|TORCHINDUCTOR_.*|TORCH_EXTENSIONS_DIR"
 )
 """Names that steer processes instead of authenticating them: what they load, run, compile with or believe.
 
@@ -37,6 +39,8 @@ def check(secrets: Mapping[str, str]) -> dict[str, str]:
         reason = _fault(name, value)
         if reason:
             raise InvalidInput(f"the secret {name[:80]!r} {reason}", field=f"secrets.{name[:80]}")
+    if sum(map(len, secrets.values())) > MAX_CHARACTERS:
+        raise InvalidInput(f"the secrets of a job may have {MAX_CHARACTERS} characters together", field="secrets")
     return dict(secrets)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
 import quopri
 import random
+import string
 
 import pytest
 from secret_corpus import ALNUM, BASE64, draw, known_value
 
 from isengard.core.redaction import Redactor, known_from_environment
+from isengard.core.redaction.known import KnownValues
 
 RNG = random.Random(11)
 MARK = "***REDACTED***"
@@ -121,3 +124,20 @@ def test_rarer_spellings_of_a_known_value_are_masked_as_well() -> None:
         assert redactor.text(f"got {shown} back") == f"got {MARK} back"
     word = Redactor(["Isengard"])
     assert word.text("isengard") == "isengard", "a plain word is known as it was given"
+
+
+def test_much_that_is_known_is_still_found_as_programs_write_it_and_takes_bounded_memory() -> None:
+    rng = random.Random(11)
+    long = ["".join(rng.choices(string.ascii_letters + string.digits, k=60_000)) for _ in range(2)]
+    short = "".join(rng.choices(string.ascii_letters + string.digits, k=40))
+    redactor = Redactor().with_known(*long, short)
+    few = KnownValues([text[:8_000] for text in long])
+    assert len(KnownValues([*long, short]).literals) < 4 * len(few.literals), (
+        "it grew with all of fifteen times the text"
+    )
+    for value in long:
+        for text in (value, json.dumps({"x": value}), value.encode().hex(), base64.b64encode(value.encode()).decode()):
+            masked = redactor.text(f"seen: {text}")
+            assert not any(text[at : at + 24] in masked for at in range(0, len(text) - 24, 511))
+    spelt = "".join(f"&#{ord(character)};" for character in short)
+    assert spelt[:30] not in redactor.text(f"seen: {spelt}"), "the short ones come first"

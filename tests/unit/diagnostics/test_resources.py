@@ -85,6 +85,12 @@ def test_a_hub_that_does_not_answer_is_no_reason_to_refuse(hub: dict[str, str]) 
         assert (finding.severity, finding.code) == (Severity.WARNING, "base_model_unreachable")
 
 
+def test_an_address_that_is_no_servers_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "people" / "open" / "resolve" / "main").mkdir(parents=True)
+    (tmp_path / "people" / "open" / "resolve" / "main" / "model_index.json").touch()
+    assert ask({"HF_ENDPOINT": tmp_path.as_uri()}, "open") == ["base_model_unreachable"]
+
+
 def test_folders_and_offline_machines_ask_nobody(tmp_path: Path) -> None:
     nobody = {"HF_ENDPOINT": "http://127.0.0.1:1"}
     assert codes(resources.base_model({"base_model": str(tmp_path)}, nobody)) == []

@@ -42,7 +42,16 @@ def test_a_link_put_in_their_place_is_not_followed(tmp_path: Path) -> None:
     [
         *("", "A B", "A=B", "1A", "LD_PRELOAD", "ld_library_path", "PYTHONPATH", "PATH", "ISENGARD_RUN", "A\0"),
         *("GIT_SSH_COMMAND", "GIT_CONFIG_COUNT", "OPENSSL_CONF", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GCONV_PATH"),
-        *("NODE_OPTIONS", "PERL5OPT", "JAVA_TOOL_OPTIONS", "CC", "TRITON_CACHE_DIR", "HF_ENDPOINT", "TMPDIR"),
+        *(
+            "NODE_OPTIONS",
+            "PERL5OPT",
+            "JAVA_TOOL_OPTIONS",
+            "CC",
+            "TRITON_CACHE_DIR",
+            "HF_ENDPOINT",
+            "TMPDIR",
+            "CUDA_VISIBLE_DEVICES",
+        ),
     ],
 )
 def test_a_name_that_is_none_or_steers_processes_is_refused(name: str) -> None:
@@ -70,3 +79,10 @@ def test_a_value_that_no_environment_can_hold_is_refused_without_being_shown(val
 def test_there_is_a_limit_to_their_number() -> None:
     with pytest.raises(InvalidInput, match="at most 64"):
         job_secrets.check({f"A{number}": "b" for number in range(65)})
+
+
+def test_there_is_a_limit_to_all_of_them_together() -> None:
+    assert job_secrets.check({"A": "x" * 65_536, "B": "x" * 65_536})
+    with pytest.raises(InvalidInput, match="131072 characters together") as caught:
+        job_secrets.check({"A": "x" * 65_536, "B": "x" * 65_536, "C": "x"})
+    assert caught.value.field == "secrets"

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Request, Response
 from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse
 
+from isengard.api.auth.audit import UNKNOWN
 from isengard.api.auth.keyring import SESSION_COOKIE, SESSION_S, SHARE_COOKIE, Keyring, address_of
 from isengard.api.auth.pages import login_page, safe_target
 from isengard.api.body import StrictJsonRoute
@@ -83,7 +84,7 @@ def log_in(
     try:
         actor = keyring.log_in(token.strip(), address)
     except (Unauthenticated, RateLimited) as error:
-        services.audit.record("login", actor="unknown", address=address, allowed=False)
+        services.audit.record("login", actor=UNKNOWN, address=address, allowed=False)
         response = login_page(target, error.detail, status_of(error))
         response.headers.update(headers_of(error))
         return response

@@ -12,9 +12,10 @@ import json
 import quopri
 import re
 import shlex
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from itertools import chain
+from itertools import accumulate, chain
 from string import ascii_lowercase, ascii_uppercase
 from urllib.parse import quote, quote_plus, urlsplit
 
@@ -35,6 +36,11 @@ _TILED = 96
 """Only this many characters of a spelling are cut into tiles: whoever shows a value shows its beginning."""
 
 _PART = 512
+_IN_EVERY_SPELLING = 16_384
+"""Characters of all values together that are looked for in every spelling: each takes fifteen kilobytes of memory.
+
+The shortest values come first, as tokens and passwords are; what is beyond is looked for as programs mostly write it.
+"""
 
 _HEAD = 2
 """Characters of a value that must stand at the end of a line for the next one to be looked at with it."""
@@ -163,6 +169,17 @@ def spellings(value: str) -> set[str]:
     return {form for once in set(forms) for form in (once, *_nested(once)) if len(form) >= SHORTEST}
 
 
+def plain_spellings(value: str) -> set[str]:
+    """The spellings that show most: clear, in JSON and reprs, in URLs, hexadecimal, base64 at its three alignments."""
+    raw = value.encode("utf-8", "surrogatepass")
+    forms = chain(
+        (value, repr(value)[1:-1], json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]),
+        (quote(raw, safe=""), quote(raw), raw.hex(), raw.hex().upper()),
+        _base64_forms(raw),
+    )
+    return {form for form in forms if len(form) >= SHORTEST}
+
+
 def _nested(form: str) -> Iterator[str]:
     """What the usual encoders make of a spelling: JSON of base64, a query of JSON, HTML in HTML …"""
     yield json.dumps(form, ensure_ascii=False)[1:-1]
@@ -201,6 +218,14 @@ def _parts(line: str) -> Iterator[str]:
             yield part
 
 
+def _within_budget(values: Iterable[str]) -> tuple[list[str], list[str]]:
+    """The values to be looked for in every spelling, and the others."""
+    ordered = sorted(values, key=lambda value: (len(value), value))
+    ends = list(accumulate(map(len, ordered)))
+    count = bisect_right(ends, _IN_EVERY_SPELLING)
+    return ordered[:count], ordered[count:]
+
+
 class KnownValues:
     """Finds known values in every spelling, also broken over lines.
 
@@ -210,8 +235,9 @@ class KnownValues:
 
     def __init__(self, values: Iterable[str]) -> None:
         wanted = {part for value in values for line in _lines(value.strip()) for part in _parts(line)}
-        self._values = sorted(wanted)
-        forms = sorted({form for value in self._values for form in (*spellings(value), *_beheaded(value))})
+        self._values, others = _within_budget(wanted)
+        found = {form for value in self._values for form in (*spellings(value), *_beheaded(value))}
+        forms = sorted(found.union(*map(plain_spellings, others)))
         self.literals = tuple(sorted(set(chain.from_iterable(map(_tiles, forms)))))
         self._automaton = AhoCorasick(forms)
         bare = {FILLING.sub("", form) for form in forms}
