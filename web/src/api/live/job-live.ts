@@ -50,7 +50,7 @@ export class JobLive {
   private measured(entry: LogEntry): void {
     this.readings += 1;
     const gpu = (entry.fields as { gpu?: Gpu }).gpu;
-    if (this.job && gpu) this.job = { ...this.job, gpu };
+    if (this.job) this.job = { ...this.job, gpu: gpu ?? this.job.gpu, last_event_at: entry.timestamp };
   }
 
   private progressed(type: string, data: ProgressData, seq: number): void {
