@@ -11,7 +11,6 @@ import type { Frame } from "./source";
 const TAIL = 8192;
 
 export type TailKey = "step" | "loss" | "lr" | "ts" | "attempt" | "seq";
-export type GpuKey = "ts" | "step" | "util" | "memory" | "temperature" | "power" | "index";
 
 export class JobLive {
   readonly tail = new Columns<TailKey>(["step", "loss", "lr", "ts", "attempt", "seq"], TAIL);

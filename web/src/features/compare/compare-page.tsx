@@ -11,6 +11,7 @@ import { PageHeader } from "@/components/ui/page";
 import { Panel } from "@/components/ui/panel";
 import { Empty } from "@/components/ui/states";
 import { StatusBadge } from "@/components/ui/status";
+import { JobOptions } from "@/features/jobs/job-options";
 import { useJobName } from "@/features/jobs/names";
 import { shortId } from "@/lib/format";
 import { S } from "@/strings";
@@ -77,7 +78,6 @@ function Picker({
   ids: readonly string[];
   onPick: (id: string) => void;
 }) {
-  const nameOf = useJobName();
   const full = ids.length >= MOST;
   return (
     <Select
@@ -89,13 +89,7 @@ function Picker({
       onChange={(event) => event.target.value && onPick(event.target.value)}
     >
       <option value="">{full ? S.compare.full : S.compare.pick}</option>
-      {jobs
-        .filter((job) => !ids.includes(job.id))
-        .map((job) => (
-          <option key={job.id} value={job.id}>
-            {nameOf(job)} · {shortId(job.id)} · {S.status[job.status]}
-          </option>
-        ))}
+      <JobOptions jobs={jobs.filter((job) => !ids.includes(job.id))} />
     </Select>
   );
 }

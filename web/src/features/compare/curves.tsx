@@ -2,10 +2,11 @@ import { useQueries } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { metricsQuery } from "@/api/queries";
 import type { Job } from "@/api/types";
-import { prefer, usePreferences } from "@/app/preferences";
+import { usePreferences } from "@/app/preferences";
 import { Chart } from "@/components/chart/chart";
+import { CurveControls } from "@/components/chart/curve-controls";
 import type { Line } from "@/components/chart/model";
-import { Checkbox, Select } from "@/components/ui/field";
+import { Select } from "@/components/ui/field";
 import { Panel } from "@/components/ui/panel";
 import { useJobName } from "@/features/jobs/names";
 import { figure, rate, shortId } from "@/lib/format";
@@ -86,22 +87,7 @@ export function Curves({ jobs, over, step, onOver, onStep }: CurvesProps) {
             <option value="time">{S.compare.time}</option>
           </Select>
         </label>
-        <label className="flex items-center gap-2">
-          {S.overview.smoothing}
-          <input
-            type="range"
-            min={0}
-            max={0.99}
-            step={0.01}
-            value={smoothing}
-            onChange={(event) => prefer({ smoothing: event.target.valueAsNumber })}
-            className="h-6 w-28 accent-[var(--signal)]"
-          />
-        </label>
-        <label className="flex min-h-6 items-center gap-2">
-          <Checkbox checked={logScale} onChange={(event) => prefer({ logScale: event.target.checked })} />
-          {S.overview.log}
-        </label>
+        <CurveControls />
       </div>
       {lines.length > 0 ? (
         <Chart

@@ -13,9 +13,9 @@ import { CopyButton } from "@/components/ui/copy";
 import type { Setting } from "@/app/search";
 import { canResume, useJobActions } from "@/features/jobs/actions";
 import { bytes, count, duration, shortId } from "@/lib/format";
+import { settingsInWords } from "@/lib/settings";
 import { S } from "@/strings";
 import { bundleUrl } from "../header";
-import { shown, words } from "../overview/configuration";
 import { useElapsed } from "../overview/figures";
 
 export function Outcome({
@@ -260,7 +260,6 @@ function Cancelled({ job, artifacts }: { job: Job; artifacts: readonly Artifact[
 /** A new training with the settings that would have avoided the failure: the form opens filled in. */
 function TryWith({ job, settings }: { job: Job; settings: Record<string, Setting> }) {
   const navigate = useNavigate();
-  const said = Object.entries(settings).map(([name, value]) => `${words(name)} ${shown(name, value)}`);
   return (
     <Button
       tone="primary"
@@ -268,7 +267,7 @@ function TryWith({ job, settings }: { job: Job; settings: Record<string, Setting
       title={S.outcome.tryWithHint}
       onClick={() => void navigate({ to: "/new", search: { like: job.id, with: settings } })}
     >
-      <CopyPlus aria-hidden /> {S.outcome.tryWith(said.join(", "))}
+      <CopyPlus aria-hidden /> {S.outcome.tryWith(settingsInWords(settings))}
     </Button>
   );
 }
