@@ -1,5 +1,6 @@
 /** Every English word the page shows, in one place. Functions take what has to be put into a sentence. */
 import type { JobStatus, Stage } from "./api/types";
+import { count } from "./lib/format";
 
 const many = (count: number, one: string, more = `${one}s`) =>
   `${count.toLocaleString("en")} ${count === 1 ? one : more}`;
@@ -395,6 +396,7 @@ export const S = {
     size: "Size",
     made: "Made",
     keep: "Keep",
+    more: (next: number, all: number) => `Show ${count(next)} more of ${count(all)}`,
     keepHint: "A kept checkpoint is never removed to save space.",
     download: "Download",
     none: "No files yet",

@@ -16,6 +16,9 @@ import { curvesOf } from "./select";
 import { colourOf, dashOf } from "./swatch";
 
 const POINTS = 1500;
+const HEIGHT = 300;
+/** The line under a chart: kept free until the chart is there, so that nothing moves when it comes. */
+const READOUT = 24;
 /** A running job's curve is read anew after so many steps: a comparison is looked at, not watched. */
 const STEPS_A_READ = 20;
 
@@ -93,14 +96,16 @@ export function Curves({ jobs, over, step, onOver, onStep }: CurvesProps) {
         <Chart
           label={S.compare.chart(names.join(", "))}
           lines={lines}
-          height={300}
+          height={HEIGHT}
           x={over === "step" ? "step" : "elapsed"}
           logScales={scales}
           moment={over === "step" ? step : null}
           {...(over === "step" ? { onPick: (x: number) => onStep(Math.max(0, Math.round(x))) } : {})}
         />
       ) : (
-        <p className="grid h-40 place-items-center text-ink-3">{S.chart.empty}</p>
+        <p className="grid place-items-center text-ink-3" style={{ height: HEIGHT + READOUT }}>
+          {answers.some((answer) => answer.isPending) ? S.loading : S.chart.empty}
+        </p>
       )}
     </Panel>
   );

@@ -14,6 +14,8 @@ import { useMoment } from "../moment";
 import { baseOf, useJobSeries, type JobSeries, type Part } from "../series";
 
 const HEIGHT = 280;
+/** Controls, chart and readout: kept free until they are there, so that nothing below moves. */
+const AS_TALL_AS_A_CHART = "h-[20.75rem]";
 /** Points of the part that is zoomed into. */
 const DETAIL = 2000;
 const SETTLE_MS = 150;
@@ -29,7 +31,7 @@ export function LossChart({ job, artifacts }: { job: Job; artifacts: readonly Ar
   const lines = useMemo(() => linesOf(shown.parts, smoothing), [shown, smoothing]);
   const marks = useMemo(() => marksOf(artifacts), [artifacts]);
   const points = series.parts.loss.reduce((sum, part) => sum + part.values.length, 0);
-  if (points === 0 && isPending) return <Loading />;
+  if (points === 0 && isPending) return <Loading className={AS_TALL_AS_A_CHART} />;
   if (points === 0) return <p className="grid h-40 place-items-center text-ink-3">{S.overview.waiting}</p>;
   const first = series.parts.loss[0]?.values[0];
   const last = series.parts.loss.at(-1)?.values.at(-1);
