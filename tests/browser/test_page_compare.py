@@ -69,7 +69,7 @@ def test_four_trainings_stand_beside_each_other(place: Site, page: Page, four: l
     expect(shown.nth(0).get_by_role("img")).to_have_attribute("alt", re.compile("step 10$"))
     assert axe_violations(page) == []
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")  # once the charts have followed
     # What is compared is an address.
     page.reload()
     expect(page.get_by_role("button", name=re.compile("Take Pip .* out"))).to_have_count(4)

@@ -48,7 +48,7 @@ def test_the_host_of_a_job_is_shown_where_it_is_another_one(place: Site, page: P
         if told is not None:
             expect(head).to_have_text(told)
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth")  # once the charts have followed
     box = head.bounding_box()
     assert box is not None
     assert box["x"] + box["width"] <= PHONE["width"]

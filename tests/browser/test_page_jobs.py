@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from browser.look import drag, journal
+from browser.look import axe_violations, bring_axe, drag, journal
 from isengard.jobs.models import Job, JobStatus
 from standins.site import Site
 
@@ -42,6 +42,7 @@ def test_one_click_takes_every_view_to_the_moment(place: Site, page: Page, pair:
 
 
 def test_samples_are_a_matrix_a_film_and_a_wipe(place: Site, page: Page, pair: list[Job]) -> None:
+    bring_axe(page)
     page.goto(place.job_url(pair[0], "samples"))
     expect(page.get_by_text("untrained").first).to_be_visible()
     # Each of the newest step's samples stands in the film and in the matrix.
@@ -65,6 +66,7 @@ def test_samples_are_a_matrix_a_film_and_a_wipe(place: Site, page: Page, pair: l
     expect(over.get_by_role("img", name=re.compile("step 10$"))).to_have_count(1)
     drag(page, over, 0.5, 0.8)
     expect(over).to_have_attribute("data-wipe", re.compile(r"^(7\d|8\d)$"))
+    assert axe_violations(page) == []
     viewer.get_by_role("button", name="Compare two steps").click()
     expect(over).to_have_count(0)
     page.keyboard.press("Escape")
@@ -188,3 +190,14 @@ def test_the_queue_is_paused_reordered_and_let_go_on(place: Site, page: Page) ->
     for job in (second, first):
         assert place.bench.finish(job).status is JobStatus.COMPLETED
     expect(page.get_by_text("No job matches")).to_be_visible()
+
+
+def test_a_long_list_of_files_is_drawn_as_it_is_asked_for(place: Site, page: Page) -> None:
+    job = place.bench.submit(steps=70, sample_every_n_steps=1, checkpoint_every_n_steps=1, sample_prompts=["pip"])
+    place.bench.finish(job)
+    page.goto(place.job_url(job, "artifacts"))
+    samples = page.locator("section").filter(has=page.get_by_role("heading", name="Samples"))
+    expect(samples.get_by_role("row")).to_have_count(61)  # and the head
+    samples.get_by_role("button", name="Show 11 more of 71").click()
+    expect(samples.get_by_role("row")).to_have_count(72)
+    expect(samples.get_by_role("button", name="more of")).to_have_count(0)

@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from browser.look import every_line, expect_link, points_in_chart, step_shown, wait_for_step
-from isengard.execution import control, kept_checkpoints
+from isengard.execution import kept_checkpoints
 from isengard.jobs.models import Job
 from standins.site import Site, Watch
 from standins.workbench import eventually
@@ -64,21 +64,6 @@ def test_a_killed_server_leaves_no_gap(place: Site, page: Page, watch: Watch) ->
     wait_for_step(page, missed)
     expect(page.get_by_text(re.compile("^No samples")).first).to_be_visible()
     expect_no_gap(place, page, job, steps)
-
-
-def test_a_training_that_stands_still_says_so(place: Site, page: Page) -> None:
-    job = place.bench.submit(steps=40, fail_mode="hang", fail_at_step=12)
-    place.bench.wait_for_event(job, "training.step", count=11)
-    page.clock.install()
-    page.goto(place.job_url(job))
-    head = page.locator("[data-progress-words]")
-    expect(head).to_contain_text("11 / 40")
-    page.clock.fast_forward("02:00")
-    expect(page.locator("[data-silence]")).to_contain_text(re.compile(r"no step for 2 m \d\d s"))
-    expect(head).to_contain_text("no step for 2 m")
-    expect(head).not_to_contain_text("left")
-    control.cancel(place.bench.settings, place.bench.store, job.id)
-    place.bench.finish(job)
 
 
 def test_samples_and_checkpoints_come_when_asked_for(place: Site, page: Page) -> None:

@@ -1,7 +1,7 @@
 /** What the page asks for, by key. Live frames write into the same cache (`live/`), so nothing here polls. */
 import { keepPreviousData, queryOptions, type QueryClient } from "@tanstack/react-query";
 import { api, body } from "./client";
-import { isTerminal, type Artifact, type Job, type ShareLink, type StageView } from "./types";
+import type { Artifact, Job, ShareLink, StageView } from "./types";
 
 /** Jobs the list holds; older ones are reached through their own address. */
 const LIST_LIMIT = 2000;
@@ -178,8 +178,4 @@ export function withJobs(list: Job[], changed: readonly Job[]): Job[] {
 
 function isOlder(job: Job, known: Job | undefined): boolean {
   return known !== undefined && job.last_seq < known.last_seq;
-}
-
-export function hasRunning(jobs: readonly Job[]): boolean {
-  return jobs.some((job) => !isTerminal(job.status));
 }

@@ -40,11 +40,6 @@ export function parseAnsi(text: string): Run[] {
   return runs;
 }
 
-/** The text without any code. */
-export function stripAnsi(text: string): string {
-  return text.replace(SEQUENCE, "");
-}
-
 function applied(style: Style, parameters: string): Style {
   const codes = parameters.split(/[;:]/).map(Number);
   let next = style;

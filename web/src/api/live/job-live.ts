@@ -11,7 +11,6 @@ import type { Frame } from "./source";
 const TAIL = 8192;
 
 export type TailKey = "step" | "loss" | "lr" | "ts" | "attempt" | "seq";
-export type GpuKey = "ts" | "step" | "util" | "memory" | "temperature" | "power" | "index";
 
 export class JobLive {
   readonly tail = new Columns<TailKey>(["step", "loss", "lr", "ts", "attempt", "seq"], TAIL);
@@ -50,7 +49,7 @@ export class JobLive {
   private measured(entry: LogEntry): void {
     this.readings += 1;
     const gpu = (entry.fields as { gpu?: Gpu }).gpu;
-    if (this.job && gpu) this.job = { ...this.job, gpu };
+    if (this.job) this.job = { ...this.job, gpu: gpu ?? this.job.gpu, last_event_at: entry.timestamp };
   }
 
   private progressed(type: string, data: ProgressData, seq: number): void {

@@ -9,8 +9,9 @@ import { IconButton } from "@/components/ui/button";
 import { Select } from "@/components/ui/field";
 import { PageHeader } from "@/components/ui/page";
 import { Panel } from "@/components/ui/panel";
-import { Empty } from "@/components/ui/states";
+import { Empty, Loading } from "@/components/ui/states";
 import { StatusBadge } from "@/components/ui/status";
+import { JobOptions } from "@/features/jobs/job-options";
 import { useJobName } from "@/features/jobs/names";
 import { shortId } from "@/lib/format";
 import { S } from "@/strings";
@@ -27,9 +28,8 @@ export function ComparePage() {
   const loaded = useQueries({ queries: ids.map((id) => jobQuery(id)) });
   // The list is live, a job read by itself is not: the list goes first.
   const jobs = ids.flatMap((id, index) => all?.find((job) => job.id === id) ?? loaded[index]?.data ?? []);
-  const artifacts = useQueries({ queries: jobs.map((job) => artifactsQuery(job.id)) }).map(
-    (query) => query.data ?? [],
-  );
+  const answers = useQueries({ queries: jobs.map((job) => artifactsQuery(job.id)) });
+  const artifacts = answers.map((answer) => answer.data ?? []);
   const navigate = useNavigate({ from: "/compare" });
   const change = (next: Partial<CompareSearch>) =>
     void navigate({ search: (known) => ({ ...known, ...next }), replace: true });
@@ -54,12 +54,16 @@ export function ComparePage() {
             onStep={(step) => change({ step })}
           />
           <Panel title={S.compare.samples}>
-            <SampleRows
-              jobs={jobs}
-              artifacts={artifacts}
-              step={search.step ?? null}
-              onStep={(step) => change({ step })}
-            />
+            {answers.some((answer) => answer.isPending) ? (
+              <Loading className="h-96" />
+            ) : (
+              <SampleRows
+                jobs={jobs}
+                artifacts={artifacts}
+                step={search.step ?? null}
+                onStep={(step) => change({ step })}
+              />
+            )}
           </Panel>
           <SettingsTable jobs={jobs} />
         </div>
@@ -77,7 +81,6 @@ function Picker({
   ids: readonly string[];
   onPick: (id: string) => void;
 }) {
-  const nameOf = useJobName();
   const full = ids.length >= MOST;
   return (
     <Select
@@ -89,13 +92,7 @@ function Picker({
       onChange={(event) => event.target.value && onPick(event.target.value)}
     >
       <option value="">{full ? S.compare.full : S.compare.pick}</option>
-      {jobs
-        .filter((job) => !ids.includes(job.id))
-        .map((job) => (
-          <option key={job.id} value={job.id}>
-            {nameOf(job)} · {shortId(job.id)} · {S.status[job.status]}
-          </option>
-        ))}
+      <JobOptions jobs={jobs.filter((job) => !ids.includes(job.id))} />
     </Select>
   );
 }

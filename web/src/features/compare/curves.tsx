@@ -2,10 +2,11 @@ import { useQueries } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { metricsQuery } from "@/api/queries";
 import type { Job } from "@/api/types";
-import { prefer, usePreferences } from "@/app/preferences";
+import { usePreferences } from "@/app/preferences";
 import { Chart } from "@/components/chart/chart";
+import { CurveControls } from "@/components/chart/curve-controls";
 import type { Line } from "@/components/chart/model";
-import { Checkbox, Select } from "@/components/ui/field";
+import { Select } from "@/components/ui/field";
 import { Panel } from "@/components/ui/panel";
 import { useJobName } from "@/features/jobs/names";
 import { figure, rate, shortId } from "@/lib/format";
@@ -15,6 +16,9 @@ import { curvesOf } from "./select";
 import { colourOf, dashOf } from "./swatch";
 
 const POINTS = 1500;
+const HEIGHT = 300;
+/** The line under a chart: kept free until the chart is there, so that nothing moves when it comes. */
+const READOUT = 24;
 /** A running job's curve is read anew after so many steps: a comparison is looked at, not watched. */
 const STEPS_A_READ = 20;
 
@@ -86,35 +90,22 @@ export function Curves({ jobs, over, step, onOver, onStep }: CurvesProps) {
             <option value="time">{S.compare.time}</option>
           </Select>
         </label>
-        <label className="flex items-center gap-2">
-          {S.overview.smoothing}
-          <input
-            type="range"
-            min={0}
-            max={0.99}
-            step={0.01}
-            value={smoothing}
-            onChange={(event) => prefer({ smoothing: event.target.valueAsNumber })}
-            className="h-6 w-28 accent-[var(--signal)]"
-          />
-        </label>
-        <label className="flex min-h-6 items-center gap-2">
-          <Checkbox checked={logScale} onChange={(event) => prefer({ logScale: event.target.checked })} />
-          {S.overview.log}
-        </label>
+        <CurveControls />
       </div>
       {lines.length > 0 ? (
         <Chart
           label={S.compare.chart(names.join(", "))}
           lines={lines}
-          height={300}
+          height={HEIGHT}
           x={over === "step" ? "step" : "elapsed"}
           logScales={scales}
           moment={over === "step" ? step : null}
           {...(over === "step" ? { onPick: (x: number) => onStep(Math.max(0, Math.round(x))) } : {})}
         />
       ) : (
-        <p className="grid h-40 place-items-center text-ink-3">{S.chart.empty}</p>
+        <p className="grid place-items-center text-ink-3" style={{ height: HEIGHT + READOUT }}>
+          {answers.some((answer) => answer.isPending) ? S.loading : S.chart.empty}
+        </p>
       )}
     </Panel>
   );

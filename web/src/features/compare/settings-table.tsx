@@ -2,10 +2,10 @@ import { useState } from "react";
 import type { Job } from "@/api/types";
 import { Checkbox } from "@/components/ui/field";
 import { Panel } from "@/components/ui/panel";
-import { shown, words } from "@/features/job-detail/overview/configuration";
 import { useJobName } from "@/features/jobs/names";
 import { duration, figure, shortId } from "@/lib/format";
 import { cn } from "@/lib/cn";
+import { settingName, settingValue } from "@/lib/settings";
 import { S } from "@/strings";
 import { settingRows } from "./select";
 import { Swatch } from "./swatch";
@@ -55,8 +55,8 @@ export function SettingsTable({ jobs }: { jobs: readonly Job[] }) {
             {rows.map((row) => (
               <Row
                 key={row.name}
-                name={words(row.name)}
-                values={row.values.map((value) => shown(row.name, value))}
+                name={settingName(row.name)}
+                values={row.values.map((value) => settingValue(row.name, value))}
                 mono
                 marked={all && row.differs}
               />

@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Download } from "lucide-react";
-import type { ComponentProps } from "react";
+import { useState, type ComponentProps } from "react";
 import { api, body } from "@/api/client";
 import { artifactsQuery } from "@/api/queries";
 import type { Artifact } from "@/api/types";
@@ -72,14 +72,21 @@ export function ArtifactsTab({ jobId }: { jobId: string }) {
   );
 }
 
+/** So many rows are in the document at first, and so many more with each click: a long run has thousands of samples. */
+const ROWS = 60;
+const MORE_ROWS = 300;
+
 const intoSight = (row: HTMLElement | null) => row?.scrollIntoView({ block: "nearest" });
 
 function Files({ jobId, title, files }: { jobId: string; title: string; files: Artifact[] }) {
   const { step, setStep } = useMoment();
   const keep = useKeep(jobId);
+  const [limit, setLimit] = useState(ROWS);
   if (files.length === 0) return null;
   const isCheckpoint = files[0]?.type === "checkpoint";
   const isAt = (file: Artifact) => step !== null && file.step === step;
+  // The checkpoint of the moment is among those shown, wherever it stands.
+  const most = isCheckpoint ? Math.max(limit, files.findLastIndex(isAt) + 1) : limit;
   return (
     <Section title={title} aside={<span className="text-xs text-ink-3">{files.length}</span>}>
       <div className="overflow-x-auto" tabIndex={-1}>
@@ -103,7 +110,7 @@ function Files({ jobId, title, files }: { jobId: string; title: string; files: A
             </tr>
           </thead>
           <tbody>
-            {files.map((file) => (
+            {files.slice(0, most).map((file) => (
               <tr
                 key={`${file.name}:${file.attempt ?? 1}`}
                 ref={isCheckpoint && isAt(file) ? intoSight : undefined}
@@ -152,6 +159,11 @@ function Files({ jobId, title, files }: { jobId: string; title: string; files: A
             ))}
           </tbody>
         </table>
+        {files.length > most && (
+          <Button tone="quiet" className="mt-2" onClick={() => setLimit(most + MORE_ROWS)}>
+            {S.artifacts.more(Math.min(MORE_ROWS, files.length - most), files.length)}
+          </Button>
+        )}
       </div>
     </Section>
   );

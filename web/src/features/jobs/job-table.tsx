@@ -8,21 +8,9 @@ import { Checkbox } from "@/components/ui/field";
 import { ProgressBar, StatusBadge } from "@/components/ui/status";
 import { Time, useNow } from "@/components/ui/time";
 import { cn } from "@/lib/cn";
-import {
-  age,
-  count,
-  dateTime,
-  DASH,
-  duration,
-  figure,
-  percent,
-  rate,
-  shortId,
-  shortType,
-  utc,
-} from "@/lib/format";
+import { age, count, dateTime, DASH, duration, figure, percent, shortId, shortType, utc } from "@/lib/format";
 import { S } from "@/strings";
-import { useJobName } from "./names";
+import { settingsOf, useJobName } from "./names";
 import type { Direction, Sort } from "./select";
 import { QueuePlace } from "./queue";
 import { Spark } from "./spark";
@@ -188,7 +176,7 @@ function Row({ job, chosen, onToggle }: { job: Job; chosen: boolean; onToggle: (
         </Link>
         <p className="text-xs text-ink-3 lg:truncate">
           <span className="font-mono text-2xs">{shortId(job.id)}</span> · {job.trainer}
-          {summaryOf(job)}
+          {settingsOf(job).map((each) => ` · ${each}`)}
           {job.attempt > 1 && ` · ${S.jobs.attempt(job.attempt)}`}
           {job.host && (
             <>
@@ -261,15 +249,6 @@ function Row({ job, chosen, onToggle }: { job: Job; chosen: boolean; onToggle: (
       </div>
     </>
   );
-}
-
-/** The settings that tell two trainings of one character apart. */
-function summaryOf(job: Job): string {
-  const { lora_rank: rank, learning_rate: lr } = job.config;
-  return [
-    typeof rank === "number" ? ` · ${S.jobs.rank(rank)}` : "",
-    typeof lr === "number" ? ` · ${S.jobs.lr(rate(lr))}` : "",
-  ].join("");
 }
 
 function GpuCell({ job }: { job: Job }) {

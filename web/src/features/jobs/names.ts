@@ -3,6 +3,7 @@ import { useCallback, useMemo } from "react";
 import { charactersQuery } from "@/api/queries";
 import type { Job } from "@/api/types";
 import { isShared } from "@/app/actor";
+import { rate } from "@/lib/format";
 import { S } from "@/strings";
 
 /** Shown until the characters are known. */
@@ -16,4 +17,13 @@ export function useJobName(): (job: Pick<Job, "character_id">) => string {
     (job) => (isShared ? S.job.shared : data ? (names.get(job.character_id) ?? job.character_id) : UNKNOWN),
     [names, data],
   );
+}
+
+/** The settings that tell two trainings of one character apart, in words. */
+export function settingsOf(job: Pick<Job, "config">): string[] {
+  const { lora_rank: rank, learning_rate: lr } = job.config;
+  return [
+    ...(typeof rank === "number" ? [S.jobs.rank(rank)] : []),
+    ...(typeof lr === "number" ? [S.jobs.lr(rate(lr))] : []),
+  ];
 }

@@ -3,7 +3,7 @@ import { CircleCheck, TriangleAlert } from "lucide-react";
 import type { MemoryNeed } from "@/api/types";
 import { Button } from "@/components/ui/button";
 import { Panel } from "@/components/ui/panel";
-import { words } from "@/features/job-detail/overview/configuration";
+import { settingName, settingValue } from "@/lib/settings";
 import { bytes } from "@/lib/format";
 import { cn } from "@/lib/cn";
 import { S } from "@/strings";
@@ -89,7 +89,7 @@ function Remedy({
       <span className="text-ink-2">{S.create.memory.wouldFit}</span>
       {changes.map(([name, value]) => (
         <code key={name} className="rounded-sm bg-sunken px-1.5 py-0.5 font-mono text-xs">
-          {words(name)}: {String(value)}
+          {settingName(name)}: {settingValue(name, value)}
         </code>
       ))}
       <Button onClick={() => onTake(settings)}>{S.create.memory.take}</Button>

@@ -6,6 +6,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { charactersQuery, infoQuery, jobQuery } from "@/api/queries";
 import type { Info, Job } from "@/api/types";
 import { NewRoute } from "@/app/routes";
+import type { Setting } from "@/app/search";
 import { Button } from "@/components/ui/button";
 import { Select } from "@/components/ui/field";
 import { PageHeader } from "@/components/ui/page";
@@ -15,16 +16,20 @@ import { DatasetCheckPanel } from "@/features/characters/dataset/check";
 import { Dropzone } from "@/features/characters/dataset/dropzone";
 import { Gallery } from "@/features/characters/dataset/gallery";
 import { NewCharacterDialog } from "@/features/characters/new-character";
+import { useJobName } from "@/features/jobs/names";
+import { shortId } from "@/lib/format";
+import { settingsInWords } from "@/lib/settings";
 import { S } from "@/strings";
 import { Settings } from "./settings";
 
 export function NewPage() {
   const { character, like, with: changes } = NewRoute.useSearch();
+  const nameOf = useJobName();
   const { data: info, error, refetch } = useQuery(infoQuery);
   const { data: model, isLoading } = useQuery({ ...jobQuery(like ?? ""), enabled: like !== undefined });
   return (
     <>
-      <PageHeader title={S.create.title} />
+      <PageHeader title={S.create.title} lead={model && takenFrom(nameOf(model), model.id, changes)} />
       {error && !info ? (
         <Failed error={error} onRetry={() => void refetch()} />
       ) : !info || isLoading ? (
@@ -40,6 +45,11 @@ export function NewPage() {
       )}
     </>
   );
+}
+
+function takenFrom(name: string, id: string, changes: Record<string, Setting> | undefined): string {
+  const said = changes ? S.create.changed(settingsInWords(changes)) : "";
+  return `${S.create.likeTaken(`${name} ${shortId(id)}`)}${said}.`;
 }
 
 function NewTraining({

@@ -12,8 +12,8 @@ import { Input, Select } from "@/components/ui/field";
 import { Panel } from "@/components/ui/panel";
 import { notifyError } from "@/components/ui/toast";
 import { Findings } from "@/features/characters/dataset/check";
-import { useJobName } from "@/features/jobs/names";
-import { count, shortId } from "@/lib/format";
+import { JobOptions } from "@/features/jobs/job-options";
+import { count } from "@/lib/format";
 import { S } from "@/strings";
 import { MemoryPanel } from "./memory";
 import { usePreflight } from "./preflight";
@@ -175,7 +175,6 @@ interface ChoicesProps {
 
 function Choices({ info, trainer, onTrainer, onPreset }: ChoicesProps) {
   const { data: jobs } = useQuery(jobsQuery);
-  const nameOf = useJobName();
   const navigate = useNavigate({ from: "/new" });
   return (
     <div className="mb-5 flex flex-wrap items-start gap-x-5 gap-y-3">
@@ -209,11 +208,7 @@ function Choices({ info, trainer, onTrainer, onPreset }: ChoicesProps) {
             }
           >
             <option value="">{S.create.like}</option>
-            {jobs?.slice(0, 50).map((job) => (
-              <option key={job.id} value={job.id}>
-                {nameOf(job)} · {shortId(job.id)} · {S.status[job.status]}
-              </option>
-            ))}
+            <JobOptions jobs={jobs?.slice(0, 50) ?? []} />
           </Select>
         </div>
       </div>

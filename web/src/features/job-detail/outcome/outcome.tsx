@@ -12,10 +12,11 @@ import { Button } from "@/components/ui/button";
 import { CopyButton } from "@/components/ui/copy";
 import type { Setting } from "@/app/search";
 import { canResume, useJobActions } from "@/features/jobs/actions";
+import { cn } from "@/lib/cn";
 import { bytes, count, duration, shortId } from "@/lib/format";
+import { settingsInWords } from "@/lib/settings";
 import { S } from "@/strings";
 import { bundleUrl } from "../header";
-import { shown, words } from "../overview/configuration";
 import { useElapsed } from "../overview/figures";
 
 export function Outcome({
@@ -96,8 +97,9 @@ interface FailureFields {
   cause?: { title?: string; explanation?: string; advice?: string[]; settings?: Record<string, Setting> };
 }
 
-function useFailure(jobId: string, attempt: number): FailureFields | null {
-  const { data } = useQuery({
+/** What the journal says of a failure; undefined while it is on its way. */
+function useFailure(jobId: string, attempt: number): FailureFields | undefined {
+  const { data, isError } = useQuery({
     queryKey: ["job", jobId, "failure", attempt],
     queryFn: ({ signal }) =>
       body(
@@ -108,7 +110,7 @@ function useFailure(jobId: string, attempt: number): FailureFields | null {
       ),
     staleTime: Infinity,
   });
-  return (data?.entries[0]?.fields as FailureFields | undefined) ?? null;
+  return data || isError ? (data?.entries[0]?.fields ?? {}) : undefined;
 }
 
 function FailedJob({ job, onFirstError }: { job: Job; onFirstError: () => void }) {
@@ -116,7 +118,6 @@ function FailedJob({ job, onFirstError }: { job: Job; onFirstError: () => void }
   const failure = useFailure(job.id, job.attempt);
   const error = failure?.error ?? job.error_message ?? "";
   const kind = failure?.error_type ?? job.error_type;
-  const advice = failure?.cause?.advice ?? [];
   const remedy = mayChange ? failure?.cause?.settings : undefined;
   const hasRemedy = remedy !== undefined && Object.keys(remedy).length > 0;
   return (
@@ -156,25 +157,31 @@ function FailedJob({ job, onFirstError }: { job: Job; onFirstError: () => void }
       >
         {S.outcome.firstError}
       </button>
-      <h4 className="mt-2 font-semibold text-ink">{S.outcome.tryThis}</h4>
-      {failure?.cause?.title && advice.length > 0 ? (
-        <>
-          <p>{failure.cause.explanation}</p>
-          <ul className="mt-1 list-disc pl-5">
-            {advice.map((each) => (
-              <li key={each}>{each}</li>
-            ))}
-          </ul>
-        </>
-      ) : (
-        <p>{S.outcome.unknown}</p>
-      )}
+      <div className={cn("mt-2", !failure && "min-h-40")}>
+        <h4 className="font-semibold text-ink">{S.outcome.tryThis}</h4>
+        {failure && <Advice failure={failure} />}
+      </div>
       <SeenBefore jobId={job.id} />
       {failure?.error_stack && <Folded title={S.outcome.stack} text={failure.error_stack} />}
       {failure?.last_lines && failure.last_lines.length > 0 && (
         <Folded title={S.outcome.lastLines} text={failure.last_lines.join("\n")} open />
       )}
     </Frame>
+  );
+}
+
+function Advice({ failure: { cause } }: { failure: FailureFields }) {
+  const advice = cause?.advice ?? [];
+  if (advice.length === 0) return <p>{S.outcome.unknown}</p>;
+  return (
+    <>
+      <p>{cause?.explanation}</p>
+      <ul className="mt-1 list-disc pl-5">
+        {advice.map((each) => (
+          <li key={each}>{each}</li>
+        ))}
+      </ul>
+    </>
   );
 }
 
@@ -260,7 +267,6 @@ function Cancelled({ job, artifacts }: { job: Job; artifacts: readonly Artifact[
 /** A new training with the settings that would have avoided the failure: the form opens filled in. */
 function TryWith({ job, settings }: { job: Job; settings: Record<string, Setting> }) {
   const navigate = useNavigate();
-  const said = Object.entries(settings).map(([name, value]) => `${words(name)} ${shown(name, value)}`);
   return (
     <Button
       tone="primary"
@@ -268,7 +274,7 @@ function TryWith({ job, settings }: { job: Job; settings: Record<string, Setting
       title={S.outcome.tryWithHint}
       onClick={() => void navigate({ to: "/new", search: { like: job.id, with: settings } })}
     >
-      <CopyPlus aria-hidden /> {S.outcome.tryWith(said.join(", "))}
+      <CopyPlus aria-hidden /> {S.outcome.tryWith(settingsInWords(settings))}
     </Button>
   );
 }

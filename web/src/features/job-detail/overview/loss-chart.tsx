@@ -2,10 +2,10 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { metricsQuery } from "@/api/queries";
 import type { Artifact, Job } from "@/api/types";
-import { prefer, usePreferences } from "@/app/preferences";
+import { usePreferences } from "@/app/preferences";
 import { Chart } from "@/components/chart/chart";
+import { CurveControls } from "@/components/chart/curve-controls";
 import type { Line, Mark } from "@/components/chart/model";
-import { Checkbox } from "@/components/ui/field";
 import { Loading } from "@/components/ui/states";
 import { count, figure, rate } from "@/lib/format";
 import { smooth } from "@/lib/smoothing";
@@ -14,6 +14,8 @@ import { useMoment } from "../moment";
 import { baseOf, useJobSeries, type JobSeries, type Part } from "../series";
 
 const HEIGHT = 280;
+/** Controls, chart and readout: kept free until they are there, so that nothing below moves. */
+const AS_TALL_AS_A_CHART = "h-[20.75rem]";
 /** Points of the part that is zoomed into. */
 const DETAIL = 2000;
 const SETTLE_MS = 150;
@@ -29,7 +31,7 @@ export function LossChart({ job, artifacts }: { job: Job; artifacts: readonly Ar
   const lines = useMemo(() => linesOf(shown.parts, smoothing), [shown, smoothing]);
   const marks = useMemo(() => marksOf(artifacts), [artifacts]);
   const points = series.parts.loss.reduce((sum, part) => sum + part.values.length, 0);
-  if (points === 0 && isPending) return <Loading />;
+  if (points === 0 && isPending) return <Loading className={AS_TALL_AS_A_CHART} />;
   if (points === 0) return <p className="grid h-40 place-items-center text-ink-3">{S.overview.waiting}</p>;
   const first = series.parts.loss[0]?.values[0];
   const last = series.parts.loss.at(-1)?.values.at(-1);
@@ -64,26 +66,9 @@ const LOG = ["loss"];
 const NONE: string[] = [];
 
 function Controls() {
-  const { smoothing, logScale } = usePreferences();
   return (
     <div className="mb-1 flex flex-wrap items-center gap-x-5 gap-y-1 text-xs text-ink-2">
-      <label className="flex items-center gap-2">
-        {S.overview.smoothing}
-        <input
-          type="range"
-          min={0}
-          max={0.99}
-          step={0.01}
-          value={smoothing}
-          onChange={(event) => prefer({ smoothing: event.target.valueAsNumber })}
-          className="h-6 w-28 accent-[var(--signal)]"
-        />
-        <output className="w-8 font-mono text-2xs">{smoothing.toFixed(2)}</output>
-      </label>
-      <label className="flex min-h-6 items-center gap-2">
-        <Checkbox checked={logScale} onChange={(event) => prefer({ logScale: event.target.checked })} />
-        {S.overview.log}
-      </label>
+      <CurveControls />
       <span className="ml-auto flex items-center gap-3 text-2xs text-ink-3" aria-hidden>
         <span className="flex items-center gap-1.5">
           <i className="size-2 rounded-full bg-mark" /> {S.overview.legend.sample}

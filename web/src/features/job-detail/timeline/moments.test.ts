@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Artifact } from "@/api/types";
-import { momentsOf, nearestMoment, neighbour } from "./moments";
+import { momentsOf, neighbour } from "./moments";
 
 const file = (type: Artifact["type"], step: number | null) => ({ type, step }) as Artifact;
 
@@ -13,8 +13,4 @@ it("goes on to the live end after the last and stays at the first", () => {
   expect(neighbour([0, 100, 200], 100, 1)).toBe(200);
   expect(neighbour([0, 100, 200], 200, 1)).toBeNull();
   expect(neighbour([0, 100, 200], 0, -1)).toBe(0);
-});
-it("finds the nearest", () => {
-  expect(nearestMoment([0, 100, 200], 140)).toBe(100);
-  expect(nearestMoment([], 5)).toBeNull();
 });

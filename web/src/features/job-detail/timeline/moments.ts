@@ -12,10 +12,3 @@ export function neighbour(moments: readonly number[], step: number, by: 1 | -1):
   if (by === 1) return moments.find((each) => each > step) ?? null;
   return moments.findLast((each) => each < step) ?? moments[0] ?? null;
 }
-
-/** The one of `moments` that is nearest to `step`; of two the earlier. */
-export function nearestMoment(moments: readonly number[], step: number): number | null {
-  let best: number | null = null;
-  for (const each of moments) if (best === null || Math.abs(each - step) < Math.abs(best - step)) best = each;
-  return best;
-}
