@@ -180,7 +180,7 @@ class CommandObserver:
         if ending.stop_requested:
             return Verdict("cancelled")
         if ending.exit_code == 0:
-            looked = ", ".join(self._profile.final) or "nothing"
+            looked = ", ".join(self._files.final_globs()) or "nothing"
             error = f"the command ended without an error but left no readable LoRA (looked for {looked})"
             return Verdict("failed", error, "MissingOutput")
         return self._failure(ending)
