@@ -55,6 +55,7 @@ class CommandObserver:
         self._stages = StageTracker()
         self._pending: _Step | None = None
         self._told = -1
+        self._furthest = 0
 
     # What it prints.
 
@@ -97,8 +98,10 @@ class CommandObserver:
         if previous is not None and previous.number == step.number:
             step.figures = previous.figures | step.figures
         elif previous is not None:
-            self._stacks[stream].survived()
             yield from self._tell(previous)
+        if step.number > self._furthest:  # bars that are closed when all is over show numbers that were seen before
+            self._furthest = step.number
+            self._stacks[stream].worked()
         self._pending = step
 
     def _tell(self, step: _Step) -> Iterator[Report]:
