@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from isengard.cli.main import main
+from isengard.diagnostics import first_error
 from isengard.jobs.models import Job, JobStatus
+from isengard.journal import JournalReader
 from standins.workbench import Workbench, eventually
 
 STANDIN = Path(__file__).parents[1] / "standins" / "commands" / "train.py"
@@ -140,6 +142,12 @@ def test_ctrl_c_asks_a_second_one_kills_and_a_worker_leaves_the_job_to_its_termi
     assert bench.survivors(job) == []
 
 
+def error_of(bench: Workbench, job: Job) -> first_error.FirstError:
+    found = first_error.find(JournalReader(bench.paths(job)))
+    assert found is not None
+    return found
+
+
 def test_a_killed_terminal_leaves_the_training_and_its_runner_ends_the_job_by_itself(bench: Workbench) -> None:
     process, job = start_slow(bench)
     process.kill()
@@ -151,6 +159,10 @@ def test_a_killed_terminal_leaves_the_training_and_its_runner_ends_the_job_by_it
 
     job = bench.finish(job)  # no worker has ever run on this folder
     assert (job.status, job.error_type) == (JobStatus.FAILED, "ProcessSignalled")
+    advice = bench.of(job, "job.failed")[0].fields["cause"]["advice"]
+    assert "Start it again." in advice
+    assert not any("resume" in each.casefold() for each in advice), "it cannot be resumed"
+    assert error_of(bench, job).cause.advice == tuple(advice), "what the command says is not what the page says"
 
 
 def test_a_runner_that_is_killed_is_buried_by_the_terminal_it_served(bench: Workbench) -> None:

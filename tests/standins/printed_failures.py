@@ -224,6 +224,16 @@ PRINTED = {
         "'network'",
         "UserWarning: ReadTimeout on telemetry, ignoring\n" + stack("KeyError: 'network'"),
     ),
+    "bars that are closed behind a stack": Printed(
+        "cuda-oom",
+        "OutOfMemoryError",
+        "Tried to allocate",
+        "epochs:  30%|███       | 3/10 [00:09<00:21,  3.00s/it]\n"
+        "steps:  57%|█████▋    | 57/100 [00:09<00:21,  3.00s/it]\n"
+        + OUT_OF_MEMORY
+        + "\nepochs:  30%|███       | 3/10 [00:09<00:21,  3.00s/it]\n"
+        "steps:  58%|█████▊    | 58/100 [00:09<00:21,  3.00s/it]",
+    ),
     "a stack that steps came after": Printed(
         "unknown",
         "TrainerError",

@@ -17,7 +17,7 @@ _RESET = "\x1b[0m"
 _SAID = frozenset({"step", "steps_total", "loss", "lr", "eta_seconds", "stage", "status", "error", "error_type"})
 _SILENT = frozenset(
     {"attempt", "report", "progress_pct", "it_per_s", "error_stack", "config", "job_id", "gpu", "message"}
-    | {"request_fingerprint", "traceparent", "created_at"}
+    | {"request_fingerprint", "failure_fingerprint", "last_lines", "traceparent", "created_at"}
 )
 _LONGEST = 100
 
@@ -44,6 +44,8 @@ def _words(entry: Entry) -> str:
 
 def _short(value: Any) -> str:
     """A value's beginning: the whole of it is for --json."""
+    if isinstance(value, Mapping) and isinstance(value.get("title"), str):  # a cause: what it is called
+        return str(value["title"])
     text = str(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 

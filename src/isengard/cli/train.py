@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ import typer
 from isengard.cli import hints, workspace
 from isengard.cli.jobs import job_view
 from isengard.cli.options import DataDirOption, JsonOption
+from isengard.cli.parameters import from_file, typed
 from isengard.cli.progress import Lines, raise_unless_completed, watch
 from isengard.cli.terminal import complain, print_json, remark, say
 from isengard.core.errors import InvalidInput
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from isengard.cli.workspace import Workspace
     from isengard.diagnostics.preflight import Outlook
 
-_EXPONENTIAL = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 _MARKS = {"error": "✗", "warning": "!", "info": "·"}
 
 
@@ -48,8 +47,9 @@ def train(
     data_dir: DataDirOption = None,
 ) -> None:
     """Queue a training of a character."""
-    parameters = {**_read_config(config), **dict(_parse(item) for item in settings or ())}
+    given = from_file(config) if config is not None else {}
     with workspace.existing(data_dir) as place:
+        parameters = {**given, **typed(settings or (), trainer or place.settings.mode.default_trainer)}
         if check:
             _check(place, character, trainer, parameters, secret or (), json)
             return
@@ -147,43 +147,6 @@ def _has_worker(place: Workspace) -> bool:
     from isengard.jobs.leases import is_dead
 
     return any(not is_dead(worker) for worker in place.store.workers())
-
-
-def _parse(item: str) -> tuple[str, Any]:
-    """``steps=500`` as name and value; a value is read as YAML, so numbers, lists and true are what they look like."""
-    import yaml
-
-    name, sign, text = item.partition("=")
-    if not sign or not name.strip():
-        raise InvalidInput(f"--set takes KEY=VALUE, not {item!r}")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        value = text
-    return name.strip(), _number(value)
-
-
-def _number(value: Any) -> Any:
-    """YAML 1.1 takes ``1e-4`` for a text; people who set a learning rate do not."""
-    is_number = isinstance(value, str) and _EXPONENTIAL.fullmatch(value)
-    return float(value) if is_number else value
-
-
-def _read_config(path: Path | None) -> dict[str, Any]:
-    import yaml
-
-    if path is None:
-        return {}
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}", field="config") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        words = " ".join(str(error).split())
-        raise InvalidInput(f"{path} is neither JSON nor YAML: {words}", field="config") from error
-    if not isinstance(value, dict):
-        raise InvalidInput(f"{path} must hold parameters by name", field="config")
-    return {str(name): _number(each) for name, each in value.items()}
 
 
 def _from_environment(name: str) -> str:

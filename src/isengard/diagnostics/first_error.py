@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from isengard.events.models import EventName
 from isengard.journal import Entry, JournalReader
-from isengard.trainers.causes import Cause, Evidence, diagnose
+from isengard.trainers.causes import UNKNOWN, Cause, Evidence, diagnose
 
 _LAST_LINES = 50
 
@@ -43,7 +43,7 @@ def find(reader: JournalReader, *, around: int = 10) -> FirstError | None:
         before=[each for each in near if each.seq < entry.seq],
         after=[each for each in near if each.seq > entry.seq],
         stack=entry.fields.get("error_stack") or failure.fields.get("error_stack"),
-        cause=diagnose(_evidence(reader, failure)),
+        cause=_told(failure) or diagnose(_evidence(reader, failure)),
     )
 
 
@@ -51,6 +51,18 @@ def _failure(reader: JournalReader, first: Entry) -> Entry:
     """The line with which the job failed, which knows most; the first error itself while it has not."""
     failed = reader.page(events=[EventName.JOB_FAILED], limit=1, order="desc").entries
     return failed[0] if failed and failed[0].seq >= first.seq else first
+
+
+def _told(failure: Entry) -> Cause | None:
+    """The cause as the job's last line told it, which knew more; None where it told none or did not know it."""
+    told = failure.fields.get("cause")
+    if not isinstance(told, dict):
+        return None
+    try:
+        cause = Cause(**{**told, "advice": tuple(map(str, told.get("advice") or ()))})
+    except TypeError:  # of another version, or of somebody else's making
+        return None
+    return None if cause.code == UNKNOWN.code else cause
 
 
 def _evidence(reader: JournalReader, failure: Entry) -> Evidence:

@@ -18,6 +18,7 @@ from isengard.execution.outbox import Outbox
 from isengard.execution.recorder import Failure, Recorder
 from isengard.jobs.models import Job
 from isengard.journal import JobFold, JournalReader
+from isengard.trainers import registry
 from isengard.trainers.base import Verdict
 
 
@@ -131,9 +132,11 @@ def _last_line(paths: JobPaths, recorder: Recorder, job: Job, death: RunnerDeath
         outbox.append(EventName.JOB_CANCELLED, f"cancelled; {death.words}", fields)
         return
     recorder.status = recorder.stage = "failed"
+    verdict = _verdict(paths, recorder.failure, death)
+    goes_on = not job.is_attended and registry.can_resume(job.trainer)
     fields = {
         **recorder.state(),
-        **failure_fields(_verdict(paths, recorder.failure, death), _last_lines(reader), job.config),
+        **failure_fields(verdict, _last_lines(reader), job.config, can_resume=goes_on),
     }
     outbox.append(EventName.JOB_FAILED, fields["error"], fields, Level.ERROR)
 

@@ -12,11 +12,20 @@ from isengard.trainers.fingerprint import fingerprint
 _LINES = 20
 
 
-def failure_fields(verdict: Verdict, last_lines: Sequence[str], config: Mapping[str, Any]) -> dict[str, Any]:
-    """What the journal says of a failure; `last_lines` are the last of the trainer's output, oldest first."""
+def failure_fields(
+    verdict: Verdict, last_lines: Sequence[str], config: Mapping[str, Any], *, can_resume: bool = True
+) -> dict[str, Any]:
+    """What the journal says of a failure.
+
+    Args:
+        last_lines: The last of the trainer's output, oldest first.
+        can_resume: Whether the job can go on from a checkpoint.
+    """
     lines = list(last_lines)[-_LINES:]
     evidence = causes.Evidence(verdict.error_type or "", verdict.error or "", verdict.error_stack or "", lines, config)
     cause = causes.diagnose(evidence)
+    if not can_resume:
+        cause = cause.where_nothing_resumes()
     fields = {
         "error": verdict.error or "failed",
         "error_type": verdict.error_type or "Unknown",

@@ -241,7 +241,8 @@ class Run:
         recorder = self._recorder
         recorder.status = recorder.stage = verdict.outcome
         if verdict.outcome == "failed":
-            fields = failure_fields(verdict, self._last_lines, self._spec.job.config)
+            goes_on = not self._spec.is_attended and registry.can_resume(self._spec.trainer)
+            fields = failure_fields(verdict, self._last_lines, self._spec.job.config, can_resume=goes_on)
             recorder.job(EventName.JOB_FAILED, fields["error"], Level.ERROR, **fields)
         elif verdict.outcome == "cancelled":
             of = f" of {recorder.steps_total}" if recorder.steps_total else ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from isengard.core.errors import InvalidInput, TrainerUnavailable
+from isengard.core.errors import InvalidInput, IsengardError, TrainerUnavailable
 from isengard.core.settings import Settings
 from isengard.trainers.base import Trainer
 from isengard.trainers.parameters import validate_config
@@ -63,6 +63,14 @@ def load(name: str) -> Trainer:
             f"there is no trainer {name[:80]!r}; installed are {', '.join(names()) or 'none'}", field="trainer"
         )
     return _instantiate(point)
+
+
+def can_resume(name: str) -> bool:
+    """Whether a job of this trainer can go on from a checkpoint; False for one that cannot be loaded."""
+    try:
+        return "resume" in load(name).capabilities
+    except IsengardError:
+        return False
 
 
 def load_allowed(name: str, settings: Settings) -> Trainer:

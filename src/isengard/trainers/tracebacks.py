@@ -91,6 +91,7 @@ class TracebackCollector:
         self.began = False
         self._weight = Weight.ASIDE
         self._rank = ""
+        self._steps_since = 0
         self._stacks: dict[str, _Stack] = {}
 
     def feed(self, line: str) -> bool:
@@ -111,10 +112,15 @@ class TracebackCollector:
             return False
         return self._after_end(rank, stack, text) if stack.ended else self._inside(rank, stack, text)
 
-    def survived(self) -> None:
-        """The process went on with its work: what it printed so far is not why it will end."""
-        self.last = None
-        self._weight = Weight.ASIDE
+    def worked(self) -> None:
+        """The process got further in its work: after two such steps, what it printed before is not why it will end.
+
+        One step is not enough: a bar that is closed at the end may show the step that was not painted before.
+        """
+        self._steps_since += 1
+        if self._steps_since > 1:
+            self.last = None
+            self._weight = Weight.ASIDE
 
     def _note(self, rank: str, text: str) -> None:
         if not rank or _ASIDE.match(text):
@@ -166,6 +172,7 @@ class TracebackCollector:
 
     def _keep(self, rank: str, stack: _Stack, name: str) -> None:
         error_type = name.rsplit(".", 1)[-1]
+        self._steps_since = 0
         self.newest = Traceback(error_type, _message(stack), "\n".join(stack.lines), name)
         weight = Weight.WRAPPER if error_type in WRAPPERS else Weight.ERROR
         if _ASIDE.match(stack.before):

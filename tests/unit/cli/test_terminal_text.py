@@ -57,6 +57,18 @@ def test_a_step_reads_as_progress() -> None:
     assert shown == "03:04:05.678 INFO training.step step 12/100 loss 0.1235 lr 0.0001 eta 1 min 15 s"
 
 
+def test_a_failure_names_its_cause_and_nothing_for_machines() -> None:
+    cause = {
+        "code": "disk-full",
+        "title": "The disk is full",
+        "explanation": "No space is left.",
+        "advice": ["Free it."],
+    }
+    fields = {"error": "no space", "cause": cause, "failure_fingerprint": "0c5f", "last_lines": ["step 3", "no space"]}
+    entry = Entry(9, ts="2026-01-02T03:04:05.678901Z", event="job.failed", msg="no space", fields=fields)
+    assert " ".join(render(entry, colour=False).split()[2:]) == "job.failed no space cause=The disk is full"
+
+
 def test_an_error_is_red_where_colour_is_wanted_and_plain_elsewhere() -> None:
     entry = Entry(1, ts="2026-01-02T03:04:05.678901Z", level="ERROR", msg="boom")
     assert render(entry, colour=True).startswith("\x1b[31m")

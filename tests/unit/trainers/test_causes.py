@@ -202,6 +202,14 @@ def test_lines_before_an_exception_were_survived_and_lines_behind_it_belong_to_i
     assert diagnose(Evidence("KeyError", "'network'", stack, behind)).code == "host-oom"
 
 
+def test_nobody_is_told_to_resume_what_can_only_be_started_again() -> None:
+    full = cause_by_code("disk-full")
+    assert "Resume: the last whole checkpoint is kept." in full.advice
+    assert full.where_nothing_resumes().advice == ("Free space.", "Keep fewer checkpoints.", "Start it again.")
+    oom = cause_by_code("cuda-oom")
+    assert oom.where_nothing_resumes() is oom
+
+
 def test_what_no_rule_knows_is_said_to_be_unknown() -> None:
     assert diagnose(Evidence("ZeroDivisionError", "division by zero")) is UNKNOWN
 

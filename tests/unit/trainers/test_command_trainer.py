@@ -89,8 +89,9 @@ def test_a_crash_shows_its_stack_and_is_recognised(tmp_path: Path) -> None:
 
 
 def test_success_without_a_lora_is_none(tmp_path: Path) -> None:
-    _, followed = run(tmp_path, "plain", "empty")
+    job, followed = run(tmp_path, "plain", "empty")
     assert followed.verdict.error_type == "MissingOutput"
+    assert f"looked for {job.output.stem}.safetensors" in (followed.verdict.error or "")
 
 
 def test_a_run_that_needs_no_lora_may_end_without_one(tmp_path: Path) -> None:

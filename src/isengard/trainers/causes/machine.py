@@ -39,7 +39,7 @@ MEMORY_AND_DISK = (
             "disk-full",
             "The disk is full",
             "A checkpoint, a sample or a cache could not be written because no space is left.",
-            ("Free space, then resume: the last whole checkpoint is kept.", "Keep fewer checkpoints."),
+            ("Free space.", "Keep fewer checkpoints.", "Resume: the last whole checkpoint is kept."),
         ),
     ),
     rule(

@@ -30,6 +30,11 @@ class Cause:
     retry: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    def where_nothing_resumes(self) -> Cause:
+        """The same for a job that can only be started again: whoever is told to resume it would be refused."""
+        kept = tuple(each for each in self.advice if not each.casefold().startswith("resume"))
+        return self if kept == self.advice else replace(self, advice=(*kept, "Start it again."))
+
 
 Refine = Callable[[Cause, Evidence, re.Match[str]], Cause]
 

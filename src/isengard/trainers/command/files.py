@@ -77,9 +77,12 @@ class OutputFiles:
     def _key(self, path: Path) -> tuple[Path, int]:
         return (path, path.stat().st_mtime_ns)
 
+    def final_globs(self) -> list[str]:
+        """What the finished LoRA may be called, below the folder that is written to."""
+        return [pattern.replace("{output_name}", self._output_name) for pattern in self._profile.final]
+
     def _finals(self) -> list[Path]:
-        globs = [pattern.replace("{output_name}", self._output_name) for pattern in self._profile.final]
-        return [path for glob in globs for path in sorted(self._folder.glob(glob)) if path.is_file()]
+        return [path for glob in self.final_globs() for path in sorted(self._folder.glob(glob)) if path.is_file()]
 
 
 def is_whole_image(path: Path) -> bool:

@@ -55,6 +55,7 @@ class CommandObserver:
         self._stages = StageTracker()
         self._pending: _Step | None = None
         self._told = -1
+        self._furthest = 0
 
     # What it prints.
 
@@ -97,8 +98,10 @@ class CommandObserver:
         if previous is not None and previous.number == step.number:
             step.figures = previous.figures | step.figures
         elif previous is not None:
-            self._stacks[stream].survived()
             yield from self._tell(previous)
+        if step.number > self._furthest:  # bars that are closed when all is over show numbers that were seen before
+            self._furthest = step.number
+            self._stacks[stream].worked()
         self._pending = step
 
     def _tell(self, step: _Step) -> Iterator[Report]:
@@ -180,7 +183,7 @@ class CommandObserver:
         if ending.stop_requested:
             return Verdict("cancelled")
         if ending.exit_code == 0:
-            looked = ", ".join(self._profile.final) or "nothing"
+            looked = ", ".join(self._files.final_globs()) or "nothing"
             error = f"the command ended without an error but left no readable LoRA (looked for {looked})"
             return Verdict("failed", error, "MissingOutput")
         return self._failure(ending)
