@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import os
@@ -191,7 +192,10 @@ def test_an_upload_is_spooled_in_the_data_folder_and_not_in_memory(
         connection.sendall(head.encode() + b"PK" * 4_000_000)
 
         def spooled() -> list[str]:
-            open_files = [os.readlink(path) for path in Path(f"/proc/{api.process.pid}/fd").iterdir()]
+            open_files: list[str] = []
+            for link in Path(f"/proc/{api.process.pid}/fd").iterdir():
+                with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+                    open_files.append(os.readlink(link))
             return [path for path in open_files if path.startswith(str(api.settings.data_dir / "run" / "spool"))]
 
         eventually(spooled, "the upload being on the disk")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from isengard.events.models import EventName, Level
+from isengard.events.models import TERMINAL_EVENTS, EventName, Level
 from isengard.journal.filters import Positions
 
 if TYPE_CHECKING:
@@ -33,20 +33,25 @@ def rows_that_matter(reader: JournalReader, snapshot: Snapshot, after: int) -> l
     if end - after <= _FEW:
         return list(range(after, end))
     picked = [_behind(reader.rows(events=_ALWAYS, snapshot=snapshot), after), np.array([after, end - 1])]
-    picked += [_behind(reader.rows(events=(event,), snapshot=snapshot), after)[-_NEWEST:] for event in _OFTEN]
-    picked += _last_figures(reader, snapshot, after)
+    # What an attempt came to is said before its end; lines behind that, of which there may be any number, do not count.
+    ends = [*_behind(reader.rows(events=sorted(TERMINAL_EVENTS), snapshot=snapshot), after).tolist(), end]
+    for event in _OFTEN:
+        rows = _behind(reader.rows(events=(event,), snapshot=snapshot), after)
+        for before in (rows[: np.searchsorted(rows, at)] for at in ends):
+            picked.append(before[-_NEWEST:])
+            if event == EventName.TRAINING_STEP:
+                picked += _last_figures(snapshot, before)
     picked.append(_first_errors(reader, snapshot, after))
-    rows: list[int] = np.unique(np.concatenate(picked)).tolist()
-    return rows
+    chosen: list[int] = np.unique(np.concatenate(picked)).tolist()
+    return chosen
 
 
 def _behind(rows: Positions, after: int) -> Positions:
     return rows[np.searchsorted(rows, after) :]
 
 
-def _last_figures(reader: JournalReader, snapshot: Snapshot, after: int) -> list[Positions]:
+def _last_figures(snapshot: Snapshot, steps: Positions) -> list[Positions]:
     """The newest step with a loss and the newest with a learning rate, should they lie further back."""
-    steps = _behind(reader.rows(events=(EventName.TRAINING_STEP,), snapshot=snapshot), after)
     return [_newest_finite(snapshot.rows.loss, steps), _newest_finite(snapshot.rows.lr, steps)]
 
 

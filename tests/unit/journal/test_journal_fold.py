@@ -168,6 +168,15 @@ def test_it_catches_up_from_where_it_stands(paths: JobPaths) -> None:
     assert same(JobFold.read(JournalReader(paths)), folded(lines))
 
 
+def test_steps_that_come_late_hide_no_figure_of_the_attempt_that_is_over(paths: JobPaths) -> None:
+    lines = run(1, 1, range(1, 40), "job.failed", error="x")
+    late = range(len(lines) + 1, len(lines) + 701)
+    lines += [line(seq, "training.step", step=seq, steps_total=5000, loss=0.5, attempt=1) for seq in late]
+    put(paths, lines)
+    assert JobFold.read(JournalReader(paths)).step == 39
+    assert same(JobFold.read(JournalReader(paths)), folded(lines))
+
+
 events = st.one_of(
     st.builds(
         lambda loss, lr: ("training.step", "INFO", {"loss": loss} | {"lr": lr}),
