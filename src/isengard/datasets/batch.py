@@ -120,7 +120,7 @@ class Batch:
 
     def _source(self, raw: str, read: Read) -> list[_Source]:
         """The file as a source, no secret left in its name; none, and a rejection, if the name is not acceptable."""
-        raw = self._shown(raw)
+        raw = self._shown(raw) if len(raw) <= names.MAX_RAW else raw
         try:
             name = names.clean_name(raw)
         except Refused as refusal:
@@ -191,7 +191,7 @@ class Batch:
         return read
 
     def _reject(self, raw: str, reason: str) -> None:
-        self.rejected.append(Rejection(names.shown(self._shown(raw)), reason))
+        self.rejected.append(Rejection(names.shown(self._shown(raw[: names.MAX_RAW])), reason))
 
 
 def _entry_reader(archive: Archive, entry: ArchiveEntry) -> Read:

@@ -16,7 +16,8 @@ from isengard.datasets.limits import Refused
 MAX_STEM_BYTES = 120
 """Longest stem of a stored name in UTF-8; with suffix and ending it fits every file system's 255."""
 
-_MAX_RAW = 4096
+MAX_RAW = 1024
+"""Longest name, with its folders, that is looked at; thousands of longer ones would cost minutes."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|clock\$|(?:com|lpt)[0-9¹²³])", re.IGNORECASE)
 _PLAIN = frozenset(" ._-,()[]+=@~")
@@ -25,7 +26,7 @@ _JOINERS = {"\u200c", "\u200d"}  # needed to write several scripts
 
 def clean_name(raw: str) -> str:
     """The name under which a file called `raw` may be stored, folders left off; raises `Refused` saying why not."""
-    if len(raw) > _MAX_RAW:
+    if len(raw) > MAX_RAW:
         raise Refused("the file name is too long")
     _refuse_invisible(raw)
     for spelling in _spellings(raw):

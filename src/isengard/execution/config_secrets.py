@@ -11,8 +11,10 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from isengard.core.errors import InvalidInput
 from isengard.core.redaction import Redactor
 from isengard.core.settings import Settings
+from isengard.execution.job_secrets import MAX_CHARACTERS
 
 _PREFIX = "config:"
 """Begins the name of what was masked; the rest says where in the configuration it stood."""
@@ -27,10 +29,20 @@ def part(
 
     Args:
         secrets: What the job was given; masked wherever it stands in `config`.
+
+    Raises:
+        InvalidInput: It is more than can be looked for in everything the job writes.
     """
     redactor = Redactor.configured(os.environ, settings.redact_patterns).with_known(*secrets.values())
     masked: dict[str, Any] = redactor.value(dict(config))
-    return masked, {_PREFIX + place: text for place, text in _taken_out(config, masked, ())}
+    hidden = {_PREFIX + place: text for place, text in _taken_out(config, masked, ())}
+    if sum(map(len, (*secrets.values(), *hidden.values()))) > MAX_CHARACTERS:
+        raise InvalidInput(
+            f"what holds secrets in it, with the job's own, has more than {MAX_CHARACTERS} characters; "
+            "give them as secrets instead",
+            field="config",
+        )
+    return masked, hidden
 
 
 def whole(config: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, Any]:

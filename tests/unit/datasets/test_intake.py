@@ -11,6 +11,7 @@ import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 from PIL import Image
@@ -260,3 +261,13 @@ def test_what_was_uploaded_is_what_the_row_says(intake: Intake, store: Store, pi
     row: StoredImage = store.get_image(pip.id, "a.png")
     assert row == replace(uploaded, caption=None)
     assert (row.width, row.height) == (40, 30)
+
+
+def test_a_name_too_long_to_be_looked_at_is_refused_and_shown_without_its_secret(
+    intake: Intake, pip: Character
+) -> None:
+    secret = token_hex(20)
+    result = intake.ingest(pip.id, incoming((f"hf_{secret}_{'x' * 2000}.png", encode(noise()))))
+    [rejection] = result.rejected
+    assert rejection.reason == "the file name is too long"
+    assert secret not in rejection.filename

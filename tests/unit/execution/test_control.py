@@ -234,3 +234,11 @@ def test_why_the_queue_waits_is_kept_without_the_secret_in_it(bench: Workbench) 
     body = secrets.token_hex(16)
     queueing.pause(bench.settings, bench.store, f"until hf_{body} is renewed")
     assert bench.store.queue_state().reason == "until hf_***REDACTED*** is renewed"
+
+
+def test_a_configuration_with_more_secret_text_than_can_be_looked_for_is_refused(bench: Workbench) -> None:
+    prompt = f"a castle, token={secrets.token_hex(8)} " + "and a tower " * 12_000
+    with pytest.raises(InvalidInput, match="131072 characters") as caught:
+        submit(bench, config={"steps": 5, "sample_prompts": [prompt]})
+    assert caught.value.field == "config"
+    assert nothing_was_made(bench)
