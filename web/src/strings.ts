@@ -241,7 +241,7 @@ export const S = {
     text: "Whoever has a link sees this one training without a token, read-only: its figures, log, samples, files and debug bundle. Secrets are masked in all of them; prompts and pictures are not.",
     hint: "Links to this training hold: see them, or take them back",
     mark: (links: number, time: string) =>
-      links === 1 ? `shared, ${time} left` : `${links} links, ${time} left`,
+      links === 1 ? `shared, ${time} left` : `shared by ${links} links, ${time} left`,
     goodFor: "Good for",
     days: (days: number) => many(days, "day"),
     make: "Copy a new link",
