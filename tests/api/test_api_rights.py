@@ -36,6 +36,7 @@ RULES = {
         *("GET /ready", "HEAD /ready", "GET /info", "GET /metrics", "GET /openapi.json", "GET /api/stream"),
         *("GET /api/characters", "GET /api/characters/{character_id}", "GET /api/characters/{character_id}/images"),
         *("GET /api/characters/{character_id}/images/{filename}", "GET /api/training", "GET /api/queue"),
+        "GET /api/jobs/{job_id}/share",
     ),
     LOOK_AT_ONE: (
         *("GET /api/whoami", "GET /api/training/{job_id}", "GET /api/jobs/{job_id}/logs"),
