@@ -74,6 +74,15 @@ def start_slow(bench: Workbench) -> tuple[subprocess.Popen[bytes], Job]:
     return process, job
 
 
+def test_a_command_in_which_nothing_of_a_training_was_seen_is_told_so(bench: Workbench) -> None:
+    silent = run(bench, "--", sys.executable, "-c", "print('done')")
+    spoken = run(bench, "--", sys.executable, "-c", SHORT)
+    assert (silent.returncode, spoken.returncode) == (0, 0)
+    assert "no step, sample or checkpoint of it was recognised (profile generic)" in silent.stderr
+    assert "recognised" not in spoken.stderr
+    bench.jobs += [job.id for job in bench.store.list_jobs().jobs]
+
+
 def test_a_known_script_is_followed_without_being_described(bench: Workbench, tmp_path: Path) -> None:
     script = tmp_path / "sdxl_train_network.py"
     shutil.copy(STANDIN, script)

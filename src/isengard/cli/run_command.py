@@ -108,6 +108,12 @@ def _plan(place: Workspace, command: Sequence[str], under: Character | str | Non
     return attended.Plan("command", told, under, steps=int(config.get("steps", 0)))
 
 
+_NOTHING_SEEN = (
+    "no step, sample or checkpoint of it was recognised (profile {profile}), so nothing but its exit code says that it "
+    "trained: --profile reads its output another way, --output-dir says where its files are, --expect-lora asks for one"
+)
+
+
 @dataclass
 class Session:
     """One command, from its start to its exit code."""
@@ -209,6 +215,8 @@ class Session:
             complain(f"{job_id} failed: {cause}; more: {more}")
         else:
             complain(f"{job_id} is {fold.status}; {hints.command(f'logs {job_id}', self.place.settings)} has all of it")
+            if fold.status == "completed" and fold.step is None and not (fold.samples or fold.checkpoints):
+                complain(_NOTHING_SEEN.format(profile=self.plan.config["profile"]))
         return self._exit_code(fold)
 
     def _exit_code(self, fold: JobFold) -> int:
