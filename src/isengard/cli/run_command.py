@@ -215,7 +215,7 @@ class Session:
             complain(f"{job_id} failed: {cause}; more: {more}")
         else:
             complain(f"{job_id} is {fold.status}; {hints.command(f'logs {job_id}', self.place.settings)} has all of it")
-            if fold.status == "completed" and fold.step is None and not (fold.samples or fold.checkpoints):
+            if fold.status == "completed" and not (fold.step or fold.samples or fold.checkpoints):
                 complain(_NOTHING_SEEN.format(profile=self.plan.config["profile"]))
         return self._exit_code(fold)
 
