@@ -59,6 +59,8 @@ class IndexWriter:
             os.ftruncate(self._index, os.fstat(self._index).st_size - excess)
 
     def _append(self, records: Records, end: int) -> None:
+        if end == self._end:
+            raise OSError("the journal was cut short")
         data = records.tobytes()
         if os.write(self._index, data) != len(data):
             raise OSError("the disk took only a part")

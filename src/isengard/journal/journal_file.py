@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from isengard.core.errors import StorageError
 from isengard.core.paths import JobPaths
+from isengard.journal import index_file
 from isengard.journal.append_file import AppendFile, sync_folder
 from isengard.journal.background_task import BackgroundTask
 from isengard.journal.index_writer import IndexWriter
@@ -51,14 +52,15 @@ class JournalFile:
     def __init__(self, paths: JobPaths, on_fault: Callable[[str], None]) -> None:
         self._paths = paths
         self._on_fault = on_fault
-        self._lock = WriterLock(paths)
-        try:
+        with contextlib.ExitStack() as undo:
+            self._lock = WriterLock(paths)
+            undo.callback(self._lock.release)
             self._file = AppendFile(paths.journal)
+            undo.callback(self._file.close)
             self._is_new = self._file.size == 0
             end = repair(paths, self._file.fd)
-        except BaseException:
-            self._lock.release()
-            raise
+            index_file.drop_if_ahead(paths, end.seq)
+            undo.pop_all()
         self._file.size = end.size
         self.last_seq = self._synced_seq = end.seq
         self.writing = threading.Lock()
