@@ -120,7 +120,6 @@ class JournalFile:
         if self._is_closed:
             return
         self._is_closed = True
-        self._background.stop()
-        self._index.close()
-        self._file.close()
-        self._lock.release()
+        with contextlib.ExitStack() as steps:  # whatever one of them meets, the next writer must not find it locked
+            for step in (self._lock.release, self._file.close, self._index.close, self._background.stop):
+                steps.callback(step)

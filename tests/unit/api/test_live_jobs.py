@@ -13,7 +13,7 @@ import pytest
 
 from isengard.api import live_jobs as live_jobs_module
 from isengard.api.live_jobs import LiveJobs
-from isengard.api.subscribers import Subscribers
+from isengard.api.subscribers import Subscriber, Subscribers
 from isengard.core.errors import StorageError
 from isengard.core.paths import DataDir, JobPaths
 from isengard.jobs.models import Job, JobPage, JobStatus
@@ -66,12 +66,13 @@ def test_a_job_that_could_not_be_followed_is_followed_again(
     monkeypatch.setattr(live_jobs_module, "follow", troubled)
 
     async def scenario() -> bytes:
+        subscriber = Subscriber(None, lambda: True)
         board = LiveJobs(data, a_store(), JournalReaders(data), Subscribers(limit=9, heartbeat_s=15, stall_s=60))
         await board.open()
         try:
             put(paths, [line(1, "job.started", status="running"), line(2, step=17)])
             while b'"current_step":17' not in board.snapshot():
-                await asyncio.sleep(0.01)
+                await board.wait(subscriber)
             return board.snapshot()
         finally:
             await board.close()

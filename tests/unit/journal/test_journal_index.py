@@ -241,6 +241,13 @@ def test_a_journal_whose_last_line_is_torn_is_read_up_to_it(paths: JobPaths) -> 
     assert JournalReader(paths).last_seq() == MANY - 1
 
 
+def test_a_first_line_of_more_than_a_megabyte_ends_neither_the_index_nor_the_writer(paths: JobPaths) -> None:
+    put(paths, [line(1, "job.created", "x" * (index_writer.PIECE + 1)), *steps(2, 300)])
+    writer(paths).close()
+    assert index_rows(paths) == 300
+    writer(paths).close()  # nobody holds it
+
+
 def test_a_journal_that_is_cut_under_its_writer_ends_the_index_only(
     paths: JobPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
