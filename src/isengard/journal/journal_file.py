@@ -69,11 +69,11 @@ class JournalFile:
         self._background = BackgroundTask(self._look_after, SYNC_INTERVAL_S)
         self._is_closed = False
 
-    def put(self, data: bytes, lines: int = 1) -> None:
-        """Append whole lines. Raises `StorageError`; then nothing of them is in the file."""
-        self._file.append(data)
+    def put(self, line: bytes) -> None:
+        """Append a whole line. Raises `StorageError`; then nothing of it is in the file."""
+        self._file.append(line)
         before = self.last_seq
-        self.last_seq = before + lines
+        self.last_seq = before + 1
         if before // INDEX_BATCH != self.last_seq // INDEX_BATCH:
             self._background.nudge()
         elif before == self._synced_seq:
