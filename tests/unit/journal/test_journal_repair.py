@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from isengard.core.errors import StorageError
 from isengard.core.paths import JobPaths
 from isengard.events.models import EventName
-from isengard.journal import JournalReader, repair
+from isengard.journal import JournalCursor, JournalReader, repair
 from standins.journals import line, new_job, numbers_in, put, writer
 
 TESTS = str(Path(__file__).parents[2])
@@ -72,6 +72,22 @@ def test_a_disk_that_refuses_costs_no_descriptor_and_leaves_nothing_half_set_asi
 
 def open_files() -> int:
     return len(list(Path("/dev/fd").iterdir()))
+
+
+def test_readers_of_lines_behind_a_hole_begin_anew_once_it_is_mended(paths: JobPaths) -> None:
+    put(paths, [line(1), line(2)])
+    with paths.journal.open("ab") as file:
+        file.write(b"\0" * 40 + b"\n" + line(4) + b"\n")
+    reader = JournalReader(paths)
+    with JournalCursor(paths) as cursor:
+        assert reader.last_seq() == len(cursor.read_new()) == 4
+        with writer(paths) as journal:
+            for number in range(3, 9):
+                journal.append(EventName.LOG, f"number {number} " + "x" * 100)
+        assert cursor.read_new() == []
+        assert cursor.gone
+    assert reader.lines() == paths.journal.read_bytes().splitlines()
+    assert [entry.msg[:9] for entry in reader.page(events=[EventName.LOG]).entries][:2] == ["number 3 ", "number 4 "]
 
 
 def test_a_second_torn_line_is_added_to_the_first(paths: JobPaths) -> None:
