@@ -54,6 +54,16 @@ def test_the_list_describes_what_lies_on_disk(client: httpx.Client, rich_job: st
         assert "immutable" in answer.headers["cache-control"]
 
 
+def test_a_prompt_that_is_no_text_takes_no_sample_off_the_list(
+    api: ApiServer, client: httpx.Client, job: dict[str, Any]
+) -> None:
+    (api.settings.paths.job(job["id"]).samples / "odd.png").write_bytes(png())
+    with api.journal(job["id"]) as journal:
+        journal.append(EventName.TRAINING_SAMPLE, "", {"sample_path": "odd.png", "step": 1, "sample_prompt": ["pip"]})
+    (found,) = client.get(f"/api/jobs/{job['id']}/artifacts").json()["artifacts"]
+    assert (found["name"], found["prompt"]) == ("odd.png", None)
+
+
 def test_files_have_a_fixed_type_and_no_rights(client: httpx.Client, rich_job: str) -> None:
     sample = client.get(f"/api/jobs/{rich_job}/artifacts/samples/step_000000_0.png")
     assert sample.headers["content-type"] == "image/png"

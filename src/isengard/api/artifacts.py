@@ -157,6 +157,7 @@ class Artifacts:
 
     def _artifact(self, kind: Kind, address: str, content: Content, entry: Entry | None) -> Artifact:
         fields = entry.fields if entry else {}
+        prompt = fields.get("sample_prompt")
         return Artifact(
             name=content.name,
             type=kind,
@@ -167,7 +168,7 @@ class Artifacts:
             content_type=content_type(content.name),
             attempt=fields.get("attempt"),
             seq=entry.seq if entry else None,
-            prompt=fields.get("sample_prompt"),
+            prompt=prompt if isinstance(prompt, str) else None,  # a script may report what it likes
             index=fields.get("sample_index"),
             seed=fields.get("sample_seed"),
             kept=False,

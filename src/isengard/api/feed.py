@@ -44,12 +44,15 @@ class JobFeed:
         self._rounds = PacedWakeups(subscribers)
         self._task: asyncio.Task[None] | None = None
         self._ring = Ring(0)
+        self._taken = asyncio.Event()
         self.fold = JobFold()
         self.ended = False
 
     async def open(self) -> None:
         """Fold what there is and begin to follow."""
         self.fold = await asyncio.to_thread(JobFold.read, self._reader)
+        if self.ended:
+            return  # whoever wanted it left meanwhile
         self._ring = Ring(self.fold.last_seq)
         self._task = asyncio.create_task(self._run(), name=f"feed-{self._paths.job_id}")
 
@@ -70,6 +73,16 @@ class JobFeed:
     def position(self) -> int:
         """Number of the newest line the feed has taken in."""
         return self._ring.head
+
+    async def has(self, seq: int) -> bool:
+        """Whether there is a line `seq`. One that a client has seen elsewhere sooner than the feed is waited for."""
+        if seq <= self.position:
+            return True
+        if seq > await asyncio.to_thread(self._reader.last_seq):
+            return False
+        while seq > self.position and not self.ended:
+            await self._taken.wait()
+        return seq <= self.position
 
     async def wait(self, subscriber: Subscriber) -> bool:
         """Sleep until there is more for `subscriber`, or a sign of life is due: then True."""
@@ -96,6 +109,7 @@ class JobFeed:
             _log.exception("the journal of %s can no longer be followed", self._paths.job_id)
         finally:
             self.ended = True
+            self._taken.set()
             self._rounds.wake_all()
 
     def _take(self, lines: list[bytes]) -> None:
@@ -105,6 +119,8 @@ class JobFeed:
             self._ring.clear()  # the frame of the terminal line before it says that the stream ends
         self._ring.append([frame_of(entry, self.fold.terminal_seq) for entry in entries])
         self._rounds.announce()
+        self._taken.set()
+        self._taken = asyncio.Event()
 
 
 class Feeds:

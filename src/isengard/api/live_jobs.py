@@ -12,7 +12,6 @@ which runs when a file says so: the worker's wake-up file and the folder of jobs
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import secrets
 from collections import OrderedDict
@@ -24,7 +23,7 @@ from isengard.api.frames import sse_frame
 from isengard.api.paced_wakeups import PacedWakeups
 from isengard.api.subscribers import Subscriber, Subscribers
 from isengard.api.views import job_view
-from isengard.core.errors import NotFound
+from isengard.core.errors import NotFound, StorageError
 from isengard.core.paths import DataDir
 from isengard.jobs.models import ACTIVE, Job
 from isengard.jobs.store import Store
@@ -120,11 +119,9 @@ class LiveJobs:
     async def open(self) -> None:
         """Take up the jobs there are and begin to follow."""
         self._loop = asyncio.get_running_loop()
-        self._tasks = [
-            asyncio.create_task(self._watch(), name="jobs-watch"),
-            asyncio.create_task(self._scan_on(), name="jobs-scan"),
-        ]
-        await self._scan()
+        self._tasks = [asyncio.create_task(self._watch(), name="jobs-watch")]
+        await self._scan()  # one at a time: two that meet a job at once would both follow it
+        self._tasks.append(asyncio.create_task(self._scan_on(), name="jobs-scan"))
 
     async def close(self) -> None:
         """Stop following."""
@@ -235,7 +232,7 @@ class LiveJobs:
         """Take up an active job, or what the store knows of it that its journal does not say."""
         tile = self._tiles.setdefault(job.id, LiveJob(job.id))
         tile.job = job
-        if tile.fold is None or tile.follower is None:
+        if tile.fold is None or tile.follower is None or tile.follower.done():
             tile.fold = await asyncio.to_thread(self._fold, job.id)
             tile.follower = asyncio.create_task(self._follow(tile, tile.fold), name=f"jobs-{job.id}")
         self._show_if_new(tile)
@@ -257,11 +254,15 @@ class LiveJobs:
         self._number(tile)
 
     async def _follow(self, tile: LiveJob, fold: JobFold) -> None:
-        with contextlib.suppress(OSError):  # its folder was removed under us; the scan says what became of the job
+        try:
             async for lines in follow(self._paths.job(tile.job_id), after=fold.last_seq):
                 fold.apply_all(Entry.read(line, fold.last_seq + 1) for line in lines)
                 self._show_if_new(tile)
-        self._scan_wanted.set()
+        except StorageError as error:
+            _log.warning("the journal of %s cannot be followed now: %s", tile.job_id, error.detail)
+        except OSError:
+            pass  # its folder was removed under us; the scan says what became of the job
+        self._loop.call_later(_SCAN_GAP_S, self._scan_wanted.set)  # a job that goes on is followed anew
 
     def _show_if_new(self, tile: LiveJob) -> None:
         """Show a changed headline at once, and anything else when the job has been quiet for long enough."""

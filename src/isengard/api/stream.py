@@ -116,10 +116,11 @@ class Opening:
 
 async def begin(services: Services, feed: JobFeed, after: int | None) -> Opening:
     """Decide how a client begins that has everything up to `after` (None: it has nothing and wants a snapshot)."""
+    known = after is not None and await feed.has(after)
     terminal = feed.fold.terminal_seq
     if after is not None and terminal is not None and after >= terminal:
         return Opening(after, is_over=True)
-    if after is not None and after <= feed.position:
+    if after is not None and known:
         return Opening(after)
     job = await asyncio.to_thread(services.store.get_job, feed.job_id)
     position = feed.position if feed.fold.terminal_seq is None else feed.fold.terminal_seq - 1

@@ -63,7 +63,9 @@ class Subscriber:
             self._waiter.set_result(None)
 
     async def wait(self) -> bool:
-        """Sleep until woken; whether a sign of life is due."""
+        """Sleep until woken; whether a sign of life is due. Who is gone does not wait: nobody will wake them again."""
+        if self.gone:
+            return False
         self._waiter = asyncio.get_running_loop().create_future()
         try:
             await self._waiter

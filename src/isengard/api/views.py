@@ -12,7 +12,10 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
+
+from pydantic import ValidationError
 
 from isengard.api.schemas.characters import CharacterView, ImageView
 from isengard.api.schemas.training import GpuView, JobView
@@ -53,11 +56,19 @@ def job_view(job: Job, fold: JobFold) -> JobView:
         phase=fold.phase,
         phase_pct=fold.phase_pct,
         host=fold.host,
-        gpu=GpuView.model_validate(fold.gpu) if fold.gpu else None,
+        gpu=gpu_view(fold.gpu),
         last_seq=fold.last_seq,
         last_event_at=_moment(fold.last_ts),
         priority=job.priority,
     )
+
+
+def gpu_view(reading: dict[str, Any] | None) -> GpuView | None:
+    """The reading as the API shows it; None for one that is none: a script may report what it likes."""
+    try:
+        return GpuView.model_validate(reading) if reading else None
+    except ValidationError:
+        return None
 
 
 def character_view(character: Character) -> CharacterView:

@@ -7,6 +7,7 @@ worker that was replaced while it slept changes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable, Mapping
@@ -102,9 +103,7 @@ class JobSupervisor:
 
     def adopt(self, job: Job) -> None:
         """Answer for a job that another worker, or an earlier life of this one, had started."""
-        held = self._hold(job, None)
-        if self._is_alive(held):
-            self._announce(held)
+        self._guard(self._hold(job, None), self._greet)
 
     def turn(self) -> bool:
         """Look at everything once; whether there may be more to do at once."""
@@ -126,6 +125,10 @@ class JobSupervisor:
             self._lost(held)
         elif held.fold.status == "cancelling" and held.job.status is JobStatus.RUNNING:
             held.job = self.store.transition(held.job.id, JobStatus.CANCELLING, fence=held.job.fence)
+
+    def _greet(self, held: Held) -> None:
+        if self._is_alive(held):
+            self._announce(held)
 
     def _is_alive(self, held: Held) -> bool:
         """Whether the job's runner lives, or is just being started."""
@@ -290,9 +293,9 @@ class JobSupervisor:
 
     def _hold(self, job: Job, runner: Runner | None) -> Held:
         paths = self.settings.paths.job(job.id)
-        held = Held(job, paths, JournalCursor(paths), JobFold(), runner)
-        held.catch_up()
-        self.held[job.id] = held
+        self.held[job.id] = held = Held(job, paths, JournalCursor(paths), JobFold(), runner)
+        with contextlib.suppress(OSError):  # the job is ours all the same; `_check` tries again, and says so
+            held.catch_up()
         return held
 
     def _let_go(self, held: Held) -> None:

@@ -69,9 +69,11 @@ class Throughput:
         self._begun_sampling: float | None = None
 
     def step(self, step: int) -> None:
-        """`step` is done."""
+        """`step` is done. Said again, of further figures or because the disk refused its line, it is not done again."""
         now = self._clock()
-        if self._first is None or step <= self._recent[-1][1]:
+        if self._recent and step == self._recent[-1][1]:
+            return
+        if self._first is None or step < self._recent[-1][1]:
             self._begin(now, step)
         else:
             self._account(now, step)

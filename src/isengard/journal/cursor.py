@@ -61,6 +61,9 @@ class JournalCursor:
         return True
 
     def _read_lines(self, max_bytes: int) -> list[bytes]:
+        if self._offset and os.pread(self._fd, 1, self._offset - 1) != b"\n":  # cut, and other lines in its place
+            self.gone = True
+            return []
         data = os.pread(self._fd, max_bytes, self._offset)
         end = data.rfind(b"\n")
         while end < 0 and len(data) == max_bytes:  # a line longer than that

@@ -73,6 +73,7 @@ class _Column:
         self._seen = 0
         self._is_plain = _PLAIN.fullmatch(name) is not None and not name.startswith("gpu.") and name != "metrics"
         self._decode = _decoder(name if self._is_plain else "unused")
+        self._end = orjson.dumps(name.rpartition(".")[2])[1:] + b":"
 
     def upto(self, snapshot: Snapshot, filters: Filters) -> tuple[Positions, Floats]:
         rows = filters.positions(snapshot, self._source)
@@ -83,6 +84,7 @@ class _Column:
             there = ~np.isnan(values)
             self._rows.extend(some[there])
             self._values.extend(values[there])
+            self._seen = int(some[-1]) + 1  # should a later batch not be readable, this one is not looked at again
         self._seen = max(self._seen, len(snapshot))
         count = int(np.searchsorted(self._rows.view(), len(snapshot)))
         return self._rows.view()[:count], self._values.view()[:count]
@@ -103,11 +105,14 @@ class _Column:
         decoded = self._decode(b"[" + b",".join(texts) + b"]")
         if len(decoded) != len(texts):
             raise msgspec.DecodeError("not one object a line")
-        return np.array([_value_in(each) for each in decoded])
+        values = np.array([_value_in(each) for each in decoded])
+        if "." in self._name:  # it may also be a key with a dot in it: ``{"metrics": {"val.loss": 0.5}}``
+            for place in np.flatnonzero(np.isnan(values)).tolist():
+                values[place] = self._value(snapshot.line(int(rows[place])))
+        return values
 
     def _value(self, line: bytes) -> float:
-        last = self._name.rpartition(".")[2].encode()
-        found = dict(numbers(_fields(line))) if b'"%b":' % last in line else {}
+        found = dict(numbers(_fields(line))) if self._end in line else {}
         return found.get(self._name, found.get(f"metrics.{self._name}", math.nan))
 
 
@@ -129,9 +134,7 @@ def _value_in(decoded: Any) -> float:
     while decoded is not None:
         value = getattr(decoded, "value", math.nan)
         inner = getattr(decoded, "inner", None)
-        if value is None:
-            return math.nan
-        if not math.isnan(value) or inner is None:
+        if value is not None and not math.isnan(value):
             return float(value)
         decoded = inner
     return math.nan

@@ -170,7 +170,9 @@ class JobFold:
     def _apply_event(self, entry: Entry) -> None:
         fields = entry.fields
         if entry.event in (EventName.JOB_STAGE, EventName.TRAINING_STEP):
-            self.phase, self.phase_pct = fields.get("phase"), fields.get("phase_pct")
+            phase, share = fields.get("phase"), fields.get("phase_pct")
+            self.phase = phase if isinstance(phase, str) else None
+            self.phase_pct = share if isinstance(share, _NUMBER) else None
         elif entry.event == EventName.TRAINING_SAMPLE:
             _keep(self._samples, fields.get("sample_path"), entry)
         elif entry.event == EventName.TRAINING_CHECKPOINT:

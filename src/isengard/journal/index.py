@@ -20,6 +20,8 @@ from isengard.journal.columns import Columns, Rows, records_of
 from isengard.journal.index_writer import scan_piece
 
 _WORTH_OFFERING = 4096
+_REMEMBERED = 256
+"""So many of the last bytes that were taken in are looked at again before more are."""
 _CLOSE = 4096
 """Bytes a line that are sooner read along than skipped."""
 
@@ -111,6 +113,7 @@ class JournalIndex:
         self._journal = journal
         self._columns = Columns()
         self._end = 0
+        self._last = b""
         self._generation += 1
 
     @property
@@ -124,6 +127,7 @@ class JournalIndex:
         with self._reading:
             size = self._size()
             if self._end < size and self._journal is not None:
+                self._look_again(self._journal)
                 built = self._extend(self._journal, size)
             snapshot = Snapshot(self._columns.rows(), self._end, self._generation, self._journal)
         if built >= _WORTH_OFFERING:
@@ -147,6 +151,13 @@ class JournalIndex:
             self._begin(OpenJournal(self._paths))
         return state.st_size
 
+    def _look_again(self, journal: OpenJournal) -> None:
+        """Begin anew if the end that is known is gone: after a power cut, lines behind a hole are cut off, and others
+        take their place.
+        """
+        if os.pread(journal.fd, len(self._last), self._end - len(self._last)) != self._last:
+            self._begin(journal)
+
     def _extend(self, journal: OpenJournal, size: int) -> int:
         """Take in the lines up to `size`; returns how many the index file did not have."""
         if self._end == 0:
@@ -159,6 +170,8 @@ class JournalIndex:
             self._columns.extend(records)
             first += len(records)
             self._end = end
+        start = max(0, self._end - _REMEMBERED)
+        self._last = os.pread(journal.fd, self._end - start, start)
         return first - known
 
     def _take_file(self, journal: OpenJournal) -> None:

@@ -19,7 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from isengard.core.errors import StorageError
 from isengard.core.paths import JobPaths
+from isengard.journal.append_file import sync_folder
 from isengard.journal.records import RECORD, Records
 from isengard.journal.writer_lock import try_lock
 
@@ -61,13 +63,13 @@ def load(paths: JobPaths, fd: int) -> Records | None:
 
 
 def _holds(records: Records, fd: int) -> bool:
-    """Whether offsets ascend and the last line and a few others stand where they should."""
+    """Whether offsets ascend and the last line, which is whole, and a few others stand where they should."""
     offsets = records["offset"]
     if offsets[0] != 0 or not (offsets[1:] > offsets[:-1]).all():
         return False
     count = len(records)
     rows = {count - 1, *(random.randrange(count) for _ in range(_SAMPLES))}  # noqa: S311 - nothing secret hangs on it
-    return all(stands_at(fd, row + 1, int(offsets[row])) for row in rows)
+    return all(stands_at(fd, row + 1, int(offsets[row])) for row in rows) and line_end(fd, int(offsets[-1])) >= 0
 
 
 def stands_at(fd: int, seq: int, offset: int) -> bool:
@@ -100,6 +102,23 @@ def offset_in_file(paths: JobPaths, fd: int, seq: int) -> tuple[int, int]:
             if stands_at(fd, row + 1, offset):
                 return row + 1, offset
     return 1, 0
+
+
+def drop_if_ahead(paths: JobPaths, lines: int) -> None:
+    """Remove an index file that knows more than so many lines, before others take the place of those it knows.
+
+    A power cut can keep the index of lines that it cost the journal. A new line begins where the first lost one did and
+    has its number, so that nothing would tell any more that the record is not of it. The caller holds the writer's
+    lock; raises `StorageError`.
+    """
+    try:
+        if paths.index.stat().st_size >= _HEADER.size + (lines + 1) * RECORD.itemsize:
+            paths.index.unlink()
+            sync_folder(paths.root)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageError(f"{paths.index} cannot be removed: {error.strerror}") from error
 
 
 def replace(paths: JobPaths, fd: int, records: Records) -> None:

@@ -39,17 +39,17 @@ class IndexWriter:
         with self._working:
             try:
                 if self._index < 0:
-                    self._open()
+                    self._open(size)
                 while self._end < size:
                     self._append(*scan_piece(self._journal, self._rows + 1, self._end, size))
             except OSError:
                 self._given_up = True
 
-    def _open(self) -> None:
+    def _open(self, size: int) -> None:
         """Go on with the file there is, if it can be believed, else begin anew."""
         records = index_file.load(self._paths, self._journal)
         if records is None:
-            records, _ = scan_piece(self._journal, 1, 0, PIECE)
+            records, _ = scan_piece(self._journal, 1, 0, size)
             index_file.replace(self._paths, self._journal, records)
         self._index = os.open(self._paths.index, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self._rows = len(records)
@@ -59,6 +59,8 @@ class IndexWriter:
             os.ftruncate(self._index, os.fstat(self._index).st_size - excess)
 
     def _append(self, records: Records, end: int) -> None:
+        if end == self._end:
+            raise OSError("the journal was cut short")
         data = records.tobytes()
         if os.write(self._index, data) != len(data):
             raise OSError("the disk took only a part")

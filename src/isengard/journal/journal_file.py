@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 from isengard.core.errors import StorageError
 from isengard.core.paths import JobPaths
+from isengard.journal import index_file
 from isengard.journal.append_file import AppendFile, sync_folder
 from isengard.journal.background_task import BackgroundTask
 from isengard.journal.index_writer import IndexWriter
@@ -51,14 +52,15 @@ class JournalFile:
     def __init__(self, paths: JobPaths, on_fault: Callable[[str], None]) -> None:
         self._paths = paths
         self._on_fault = on_fault
-        self._lock = WriterLock(paths)
-        try:
+        with contextlib.ExitStack() as undo:
+            self._lock = WriterLock(paths)
+            undo.callback(self._lock.release)
             self._file = AppendFile(paths.journal)
+            undo.callback(self._file.close)
             self._is_new = self._file.size == 0
             end = repair(paths, self._file.fd)
-        except BaseException:
-            self._lock.release()
-            raise
+            index_file.drop_if_ahead(paths, end.seq)
+            undo.pop_all()
         self._file.size = end.size
         self.last_seq = self._synced_seq = end.seq
         self.writing = threading.Lock()
@@ -67,11 +69,11 @@ class JournalFile:
         self._background = BackgroundTask(self._look_after, SYNC_INTERVAL_S)
         self._is_closed = False
 
-    def put(self, data: bytes, lines: int = 1) -> None:
-        """Append whole lines. Raises `StorageError`; then nothing of them is in the file."""
-        self._file.append(data)
+    def put(self, line: bytes) -> None:
+        """Append a whole line. Raises `StorageError`; then nothing of it is in the file."""
+        self._file.append(line)
         before = self.last_seq
-        self.last_seq = before + lines
+        self.last_seq = before + 1
         if before // INDEX_BATCH != self.last_seq // INDEX_BATCH:
             self._background.nudge()
         elif before == self._synced_seq:
@@ -118,7 +120,6 @@ class JournalFile:
         if self._is_closed:
             return
         self._is_closed = True
-        self._background.stop()
-        self._index.close()
-        self._file.close()
-        self._lock.release()
+        with contextlib.ExitStack() as steps:  # whatever one of them meets, the next writer must not find it locked
+            for step in (self._lock.release, self._file.close, self._index.close, self._background.stop):
+                steps.callback(step)

@@ -9,6 +9,7 @@ Never touches a file that somebody else may be writing: the caller holds the wri
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from dataclasses import dataclass
@@ -75,17 +76,29 @@ def _whole_lines(data: mmap.mmap) -> tuple[int, int]:
 
 
 def _set_aside(paths: JobPaths, fd: int, start: int, end: int) -> None:
-    """Append the bytes to ``events.torn`` after a line that tells of them, and wait until they are on disk."""
-    note = {"torn_at": utc_now(), "offset": start, "bytes": end - start}
+    """Append the bytes to ``events.torn`` after a line that tells of them, and wait until they are on disk.
+
+    What could be written of them on a disk that then refuses is taken back: it is tried again, twice a second.
+    """
     torn = os.open(paths.torn, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    before = os.fstat(torn).st_size
     try:
-        _write_all(torn, orjson.dumps(note) + b"\n")
-        for offset in range(start, end, _PIECE):
-            _write_all(torn, os.pread(fd, min(_PIECE, end - offset), offset))
-        _write_all(torn, b"\n")
+        _copy(fd, torn, start, end)
         sync_data(torn)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(torn, before)
+        raise
     finally:
         os.close(torn)
+
+
+def _copy(fd: int, torn: int, start: int, end: int) -> None:
+    note = {"torn_at": utc_now(), "offset": start, "bytes": end - start}
+    _write_all(torn, orjson.dumps(note) + b"\n")
+    for offset in range(start, end, _PIECE):
+        _write_all(torn, os.pread(fd, min(_PIECE, end - offset), offset))
+    _write_all(torn, b"\n")
 
 
 def _write_all(fd: int, data: bytes) -> None:

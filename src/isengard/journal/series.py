@@ -98,11 +98,12 @@ def _points(
 
 
 def _steps(reader: JournalReader, snapshot: Snapshot, rows: Positions) -> npt.NDArray[np.int64]:
-    """The step of each row; for a line without one that of the last step line before it, 0 before the first."""
+    """The step of each row; for a line without one that of the last line before it that has one, 0 before the first."""
     steps = snapshot.rows.step[rows].astype(np.int64)
     without = np.flatnonzero(steps < 0)
     if len(without):
         step_rows = reader.rows(events=STEPS.events, snapshot=snapshot)
+        step_rows = step_rows[snapshot.rows.step[step_rows] >= 0]
         before = np.searchsorted(step_rows, rows[without]) - 1
         steps[without] = np.where(before >= 0, snapshot.rows.step[step_rows[before]] if len(step_rows) else 0, 0)
     return steps

@@ -3,8 +3,10 @@
 # ruff: noqa: E501 - one kind, one line
 from __future__ import annotations
 
+import base64
 import json
 import random
+from urllib.parse import quote
 
 import orjson
 from hypothesis import given, settings
@@ -71,6 +73,48 @@ def test_a_stream_comes_out_as_the_whole_text_would(text: str, places: list[int]
             last = place
         out += stream.feed(data[last:]) + stream.flush()
         assert out.decode() == redactor.text(data.decode())
+
+
+SEVERAL = [
+    "Zq7#kd93;Lw",
+    "Zq7#kd93;Lw-longer+/tail",  # begins as another one does
+    "first-line-of-key\nsecond-line-here\nthird-one-is-it",
+    "pässwörtchen€12",
+    "a" * 70 + "Q1w2e3r4",
+]
+KNOWING_SEVERAL = REDACTOR.with_known(*SEVERAL)
+
+
+def _spelled(value: str) -> list[str]:
+    data = value.encode()
+    encoded = [quote(value, safe=""), data.hex(), base64.b64encode(data).decode(), base64.encodebytes(data).decode()]
+    return [
+        value,
+        *encoded,
+        value.replace("\n", "\r\n"),
+        repr(value),
+        value[: len(value) // 2],
+        value[len(value) // 2 :],
+    ]
+
+
+_SPELLED = st.sampled_from([text for value in SEVERAL for text in _spelled(value)])
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.one_of(_SPELLED, _FRAGMENTS, st.text(max_size=5)), max_size=20).map("".join),
+    st.lists(st.integers(0, 3000), max_size=12),
+)
+def test_a_stream_with_several_known_values_comes_out_as_the_whole_text_would(text: str, places: list[int]) -> None:
+    data = text.encode("utf-8", "replace")
+    stream, out, last = KNOWING_SEVERAL.stream(), b"", 0
+    for place in [*sorted(min(place, len(data)) for place in places), len(data)]:
+        out += stream.feed(data[last:place])
+        last = place
+    out += stream.flush()
+    assert out.decode() == KNOWING_SEVERAL.text(data.decode())
+    assert not any(value in out.decode() for value in SEVERAL if "\n" not in value)
 
 
 @settings(max_examples=200, deadline=None)

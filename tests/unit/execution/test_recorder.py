@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from isengard.core.errors import StorageError
 from isengard.core.paths import DataDir, JobPaths
 from isengard.core.redaction import Redactor
 from isengard.events.models import EventName, Level
@@ -56,6 +57,37 @@ def test_a_step_is_completed_with_attempt_status_progress_and_pace(paths: JobPat
         "progress_pct": 10.0,
     }
     assert (second.fields["it_per_s"], second.fields["eta_seconds"]) == (2.0, 43.0)
+
+
+def test_a_step_that_the_disk_refused_at_first_does_not_cost_the_pace(paths: JobPaths) -> None:
+    times = iter([0.0, 2.0, 9.0])
+    with JournalWriter.open(paths, service="runner", redactor=Redactor(), correlation_id="corr-1") as journal:
+        outbox = Outbox(journal)
+        pace = Throughput(lambda: next(times))
+        recorder = Recorder(outbox, paths, attempt=1, steps_total=100, throughput=pace)
+        recorder.report(Report(EventName.TRAINING_STEP, {"step": 10}), 1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(journal, "append", refuse)
+            with pytest.raises(StorageError):
+                recorder.report(Report(EventName.TRAINING_STEP, {"step": 14}), 2)
+        recorder.report(Report(EventName.TRAINING_STEP, {"step": 14}), 2)
+    fields = JournalReader(paths).read()[-1].fields
+    assert (fields["it_per_s"], fields["eta_seconds"]) == (2.0, 43.0)
+
+
+def refuse(*_line: Any, **_more: Any) -> int:
+    raise StorageError("No space left on device")
+
+
+def test_a_script_that_tells_of_a_step_twice_has_a_pace(paths: JobPaths) -> None:
+    times = iter([0.0, 1.0, 2.0, 3.0])
+    steps = [Report(EventName.TRAINING_STEP, {"step": step}) for step in (10, 10, 14, 14)]
+    assert [entry.fields.get("it_per_s") for entry in recorded(paths, *steps, clock=lambda: next(times))] == [
+        None,
+        None,
+        2.0,
+        2.0,
+    ]
 
 
 def test_what_the_trainer_knows_better_is_kept(paths: JobPaths) -> None:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from isengard.core.paths import JobPaths
 from isengard.events.models import EventName, Level
-from isengard.journal import JournalReader
+from isengard.journal import JournalReader, index_writer
+from isengard.journal.index_writer import scan_piece
 from isengard.journal.records import RECORD, Records
 from isengard.journal.scan import scan
 from isengard.journal.scan_line import scan_line
@@ -214,6 +215,58 @@ def dumps(value: dict[str, Any]) -> bytes:
         import json
 
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def cut_behind(paths: JobPaths, lines: int, more: int = 0) -> None:
+    """What a power cut may leave: so many lines and bytes of the next, beside an index that knows more."""
+    kept = b"".join(paths.journal.read_bytes().splitlines(keepends=True)[:lines])
+    paths.journal.write_bytes(paths.journal.read_bytes()[: len(kept) + more])
+
+
+@pytest.mark.parametrize("lost", [1, 2, 40])
+def test_a_line_that_takes_the_number_of_a_lost_one_is_not_taken_for_it(paths: JobPaths, lost: int) -> None:
+    put(paths, steps(1, MANY))
+    leave_index(paths)
+    cut_behind(paths, MANY - lost)
+    with writer(paths) as journal:
+        ended = journal.append(EventName.JOB_FAILED, "the runner is gone", {"error": "gone"}, level=Level.ERROR)
+    assert ended == MANY - lost + 1
+    assert seqs(paths, events=[EventName.JOB_FAILED]) == seqs(paths, levels=[Level.ERROR]) == [ended]
+
+
+def test_a_journal_whose_last_line_is_torn_is_read_up_to_it(paths: JobPaths) -> None:
+    put(paths, steps(1, MANY))
+    leave_index(paths)
+    cut_behind(paths, MANY - 1, 50)
+    assert JournalReader(paths).last_seq() == MANY - 1
+
+
+def test_a_first_line_of_more_than_a_megabyte_ends_neither_the_index_nor_the_writer(paths: JobPaths) -> None:
+    put(paths, [line(1, "job.created", "x" * (index_writer.PIECE + 1)), *steps(2, 300)])
+    writer(paths).close()
+    assert index_rows(paths) == 300
+    writer(paths).close()  # nobody holds it
+
+
+def test_a_journal_that_is_cut_under_its_writer_ends_the_index_only(
+    paths: JobPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter(range(20))
+
+    def counted(*args: int) -> tuple[Records, int]:
+        assert next(looks) < 10, "it would look for ever"
+        return scan_piece(*args)
+
+    put(paths, steps(1, 300))
+    size = paths.journal.stat().st_size
+    with paths.journal.open("r+b") as file:
+        index = index_writer.IndexWriter(paths, file.fileno())
+        index.catch_up(300, size)
+        file.truncate(size - 1)
+        monkeypatch.setattr(index_writer, "scan_piece", counted)
+        index.catch_up(400, size + 9000)
+        index.close()
+    assert seqs(paths) == list(range(1, 300))
 
 
 @st.composite

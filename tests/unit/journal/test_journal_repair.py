@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import signal
 import subprocess
@@ -13,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from isengard.core.errors import StorageError
 from isengard.core.paths import JobPaths
 from isengard.events.models import EventName
-from isengard.journal import JournalReader
+from isengard.journal import JournalCursor, JournalReader, repair
 from standins.journals import line, new_job, numbers_in, put, writer
 
 TESTS = str(Path(__file__).parents[2])
@@ -44,6 +46,48 @@ def test_a_torn_last_line_is_set_aside_with_a_note_and_numbering_goes_on(paths: 
     assert orjson.loads(note)["offset"] == size
     assert orjson.loads(note)["bytes"] == len(torn)
     assert rest == torn + b"\n"
+
+
+def test_a_disk_that_refuses_costs_no_descriptor_and_leaves_nothing_half_set_aside(
+    paths: JobPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(paths, [line(1)])
+    with paths.journal.open("ab") as file:
+        file.write(b'{"seq":2,')
+
+    def refuse(_fd: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(repair, "sync_data", refuse)
+        before = open_files()
+        for _ in range(3):  # as a worker does for a dead runner, turn after turn
+            with pytest.raises(StorageError, match="set aside"):
+                writer(paths)
+        assert open_files() == before
+    assert paths.torn.read_bytes() == b""
+    assert reopened(paths) == 2
+    assert paths.torn.read_bytes().count(b'{"seq":2,') == 1
+
+
+def open_files() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+def test_readers_of_lines_behind_a_hole_begin_anew_once_it_is_mended(paths: JobPaths) -> None:
+    put(paths, [line(1), line(2)])
+    with paths.journal.open("ab") as file:
+        file.write(b"\0" * 40 + b"\n" + line(4) + b"\n")
+    reader = JournalReader(paths)
+    with JournalCursor(paths) as cursor:
+        assert reader.last_seq() == len(cursor.read_new()) == 4
+        with writer(paths) as journal:
+            for number in range(3, 9):
+                journal.append(EventName.LOG, f"number {number} " + "x" * 100)
+        assert cursor.read_new() == []
+        assert cursor.gone
+    assert reader.lines() == paths.journal.read_bytes().splitlines()
+    assert [entry.msg[:9] for entry in reader.page(events=[EventName.LOG]).entries][:2] == ["number 3 ", "number 4 "]
 
 
 def test_a_second_torn_line_is_added_to_the_first(paths: JobPaths) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import random
 from pathlib import Path
 
 import pytest
 
-from isengard.core.errors import Conflict
+from isengard.core.errors import Conflict, StorageError
 from isengard.core.paths import JobPaths
+from isengard.journal import JournalCursor
 from isengard.journal.replica import JournalReplica
 from standins.journals import line, new_job, put
 
@@ -33,6 +36,32 @@ def test_repeated_and_overlapping_deliveries_make_an_exact_copy(paths: JobPaths,
     origin = new_job(tmp_path, "train-0rigin")
     put(origin, LINES)
     assert paths.journal.read_bytes() == origin.journal.read_bytes()
+
+
+def test_readers_see_no_line_go_again_that_a_full_disk_took_with_half_of_the_next(
+    paths: JobPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.write
+    room = len(LINES[0]) + 20
+
+    def full(fd: int, data: bytes) -> int:
+        nonlocal room
+        if room <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = real(fd, data[:room])
+        room -= written
+        seen.extend(cursor.read_new())
+        return written
+
+    seen: list[bytes] = []
+    with JournalReplica(paths) as copy, JournalCursor(paths) as cursor:
+        monkeypatch.setattr(os, "write", full)
+        with pytest.raises(StorageError):
+            copy.take(LINES[:2])
+        monkeypatch.undo()
+        assert copy.last_seq == 1
+        assert copy.take(LINES[:3]) == 2
+        assert seen + cursor.read_new() == LINES[:3]
 
 
 def test_a_gap_is_refused_and_nothing_taken(paths: JobPaths) -> None:

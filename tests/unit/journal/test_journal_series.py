@@ -92,6 +92,23 @@ def test_a_range_of_steps_includes_both_ends(paths: JobPaths) -> None:
     assert [point.step for point in points] == [10, 11, 12]
 
 
+def test_a_key_with_a_dot_in_it_is_a_series_by_its_name(paths: JobPaths) -> None:
+    put(paths, [line(1, step=1, metrics={"val.loss": 0.5}), line(2, step=2, metrics={"val": {"loss": 0.25}})])
+    for name in ("metrics.val.loss", "val.loss"):
+        assert [point.value for point in series(paths, [name]).points[name]] == [0.5, 0.25]
+    assert series(paths, []).keys == ["metrics.val.loss"]
+
+
+def test_a_figure_is_found_beside_an_empty_one_of_its_name(paths: JobPaths) -> None:
+    put(paths, [line(1, step=1, grad_norm=None, metrics={"grad_norm": 0.5})])
+    assert [point.value for point in series(paths, ["grad_norm"]).points["grad_norm"]] == [0.5]
+
+
+def test_a_line_without_a_step_stands_where_the_last_one_that_had_one_does(paths: JobPaths) -> None:
+    put(paths, [line(1, loss=0.5), line(2, step=7, loss=0.4), line(3, loss=0.3), line(4, loss=0.2)])
+    assert [point.step for point in series(paths, ["loss"]).points["loss"]] == [0, 7, 7, 7]
+
+
 def test_further_figures_are_read_by_their_names(paths: JobPaths) -> None:
     put(
         paths,
