@@ -28,6 +28,12 @@ def map_path_parameters(context: Any, path_parameters: dict[str, Any] | None) ->
 
 
 @schemathesis.hook
+def filter_query(context: Any, query: dict[str, Any] | None) -> bool:
+    """A parameter without a value counts as not given (decision 0171), so it is no wrong one that has to be refused."""
+    return not any(value in ("", None, {}, [], [""]) for value in (query or {}).values())
+
+
+@schemathesis.hook
 def map_body(context: Any, body: Any) -> Any:
     """Trainings are of a character that exists."""
     if isinstance(body, dict) and isinstance(body.get("character_id"), str):

@@ -53,9 +53,7 @@ class JournalReplica:
                     raise Conflict(f"line {entry.seq} of {self._job_id} came where line {wanted} should follow")
                 if entry.seq == wanted:
                     missing.append(line)
-            for (
-                line
-            ) in missing:  # each by itself: of several that a disk takes in part, readers would see some go again
+            for line in missing:  # one by one: of several that a disk takes in part, readers would see some go again
                 self._file.put(line + b"\n")
             return len(missing)
 
