@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from PIL import Image
 
 from isengard.events.models import EventName
 from isengard.execution.artifacts import ArtifactStore, open_artifacts
@@ -106,6 +107,23 @@ def test_ranges_and_validators_hold_for_what_is_passed_on(client: httpx.Client, 
     assert (head.headers["content-length"], head.content) == (str(len(whole.content)), b"")
     assert client.get(f"/api/jobs/{job}/artifacts/samples/none.png").status_code == 404
     assert client.get(f"/api/jobs/{job}/artifacts/checkpoints/..%2Fevents.jsonl").status_code == 404
+
+
+def test_a_sample_that_only_the_store_has_is_made_smaller(
+    far: ApiServer, client: httpx.Client, store: ArtifactStore, job: str, tmp_path: Path
+) -> None:
+    (tmp_path / "large.png").write_bytes(png(1000, 500))
+    store.put(job_key(job, "samples", "large.png"), tmp_path / "large.png")
+    address = f"/api/jobs/{job}/artifacts/samples/large.png?width=256"
+    small = client.get(address)
+    assert (small.status_code, small.headers["content-type"]) == (200, "image/webp")
+    with Image.open(io.BytesIO(small.content)) as image:
+        assert image.size == (256, 128)
+    assert client.get(address, headers={"If-None-Match": small.headers["etag"]}).status_code == 304
+    assert client.get(address, headers={"Range": "bytes=0-3"}).content == b"RIFF"
+    narrow = client.get(f"/api/jobs/{job}/artifacts/samples/step_0.png?width=128")
+    assert narrow.content == png(color=(0, 9, 9))
+    assert client.get(f"/api/jobs/{job}/artifacts/samples/none.png?width=128").status_code == 404
 
 
 def test_the_bundle_holds_samples_from_disk_and_store(far: ApiServer, client: httpx.Client, job: str) -> None:

@@ -25,7 +25,7 @@ from isengard.core.access.roles import Role
 from isengard.core.access.tokens import TokenFile
 from isengard.core.paths import DataDir
 from isengard.core.settings import Settings
-from standins.api_server import PATIENCE_S, ApiServer, api_server, make_character
+from standins.api_server import PATIENCE_S, ApiServer, api_server, make_character, png
 
 SOCKET = "WEBSOCKET"
 OPEN, LOOK, LOOK_AT_ONE, CHANGE = "everybody", "viewers", "viewers, and share links to that job", "operators"
@@ -195,6 +195,15 @@ def test_a_share_link_shows_one_job(guarded: Guarded, route: str) -> None:
     assert (own == 403) == (RULE_OF[route] in (LOOK, CHANGE)), own
     if "{job_id}" in route:
         assert guarded.status(guarded.guest, route, guarded.other) == 403
+
+
+def test_a_small_sample_is_for_those_who_may_see_the_sample(guarded: Guarded) -> None:
+    for job in (guarded.job, guarded.other):
+        (guarded.server.settings.paths.job(job).samples / "a.png").write_bytes(png(300, 300))
+    route = "GET /api/jobs/{job_id}/artifacts/samples/a.png?width=128"
+    for who, own, other in ((guarded.nobody, 401, 401), (guarded.guest, 200, 403), (guarded.viewer, 200, 200)):
+        assert guarded.status(who, route, guarded.job) == own
+        assert guarded.status(who, route, guarded.other) == other
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -170,6 +170,10 @@ export const S = {
     lr: (rate: string) => `lr ${rate}`,
     left: "left",
     on: "on",
+    pictureOf: (name: string, step: string | null, prompt: string | null) =>
+      [`Newest sample of ${name}`, step === null ? "" : `step ${step}`, prompt ?? ""]
+        .filter(Boolean)
+        .join(", "),
   },
 
   queue: {

@@ -28,6 +28,7 @@ from isengard.api.router import methods_at, mount
 from isengard.api.same_origin import OwnHosts
 from isengard.api.services import Services
 from isengard.api.subscribers import Subscribers
+from isengard.api.thumbnails import Thumbnails
 from isengard.api.views import FreshJobs
 from isengard.core.access.first_token import needs_tokens
 from isengard.core.access.shares import Shares
@@ -124,6 +125,7 @@ def _open(settings: Settings, figures: Figures, redactor: Redactor) -> Services:
         images=Images(store, settings.paths, limits),
         intake=Intake(store, settings.paths, limits, redactor),
         artifacts=artifacts,
+        thumbnails=Thumbnails(limits),
         lags={name: Lag(settings.paths, name) for name in readings.carriers(settings)},
         readiness=ReadinessChecks(settings, store, artifacts),
         gate=_gate(settings),

@@ -74,7 +74,12 @@ def send_file(
 
 
 def send_content(
-    request: Request, content: Content, *, media_type: str | None = None, download_as: str | None = None
+    request: Request,
+    content: Content,
+    *,
+    media_type: str | None = None,
+    download_as: str | None = None,
+    made_of: Content | None = None,
 ) -> Response:
     """The response with `content`: all of it, a range (206), 304 where the client has it, or 416.
 
@@ -83,9 +88,10 @@ def send_content(
     Args:
         media_type: Its type where its name does not tell.
         download_as: The name to save it under; its own where left out.
+        made_of: What it was made of and is addressed by; itself where left out.
     """
     headers = _headers(content, media_type or content_type(content.name), download_as or content.name)
-    if request.query_params.get("v") == content.version:
+    if request.query_params.get("v") == (made_of or content).version:
         headers["cache-control"] = _FOREVER
     if _has_it(request, headers["etag"], content.modified):
         return Response(status_code=304, headers=headers)
@@ -98,6 +104,16 @@ def send_content(
         return _Part(content, range(content.size), 200, headers)
     headers["content-range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{content.size}"
     return _Part(content, wanted, 206, headers)
+
+
+def unchanged(request: Request, version: str, made_of: Content) -> Response | None:
+    """The 304 to a client whose tag says that it has `version`, which need not be made then; None to every other."""
+    if "if-none-match" not in request.headers or not _has_it(request, f'"{version}"', made_of.modified):
+        return None
+    lasting = request.query_params.get("v") == made_of.version
+    return Response(
+        status_code=304, headers={"etag": f'"{version}"', "cache-control": _FOREVER if lasting else _ASK_AGAIN}
+    )
 
 
 def _headers(content: Content, kind: str, name: str) -> dict[str, str]:

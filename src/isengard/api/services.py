@@ -16,6 +16,7 @@ from isengard.api.live_jobs import LiveJobs
 from isengard.api.readiness import ReadinessChecks
 from isengard.api.request_metrics import Figures
 from isengard.api.subscribers import Subscribers
+from isengard.api.thumbnails import Thumbnails
 from isengard.api.views import FreshJobs
 from isengard.core.paths import DataDir
 from isengard.core.redaction import Redactor
@@ -55,6 +56,7 @@ class Services:
     audit: AuditTrail
     intake: Intake
     artifacts: ArtifactStore | None
+    thumbnails: Thumbnails
     lags: Mapping[str, Lag]
     readiness: ReadinessChecks
     started_at: str

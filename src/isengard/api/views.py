@@ -18,14 +18,17 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from isengard.api.schemas.characters import CharacterView, ImageView
-from isengard.api.schemas.training import GpuView, JobView
+from isengard.api.schemas.training import GpuView, JobView, SampleView
 from isengard.core.clock import moment_of
 from isengard.diagnostics.summary import Summary, either, stage_of, status_of, summarise
 from isengard.jobs.models import Character, Image, Job
-from isengard.journal import JobFold
+from isengard.journal import Entry, JobFold
 from isengard.journal.readers import JournalReaders
 
 _log = logging.getLogger(__name__)
+
+_PROMPT_SHOWN = 200
+"""Characters of a sample's prompt in a job's state, which is sent with every change of it."""
 
 
 def job_view(job: Job, fold: JobFold) -> JobView:
@@ -57,6 +60,7 @@ def job_view(job: Job, fold: JobFold) -> JobView:
         phase_pct=fold.phase_pct,
         host=fold.host,
         gpu=gpu_view(fold.gpu),
+        sample=_sample_view(job.id, fold.sample),
         last_seq=fold.last_seq,
         last_event_at=_moment(fold.last_ts),
         priority=job.priority,
@@ -69,6 +73,18 @@ def gpu_view(reading: dict[str, Any] | None) -> GpuView | None:
         return GpuView.model_validate(reading) if reading else None
     except ValidationError:
         return None
+
+
+def _sample_view(job_id: str, sample: Entry | None) -> SampleView | None:
+    """The picture of a job, by its line alone: whether the file is there, its address tells."""
+    if sample is None:
+        return None
+    name, step, prompt = (sample.fields.get(each) for each in ("sample_path", "step", "sample_prompt"))
+    return SampleView(
+        url=f"/api/jobs/{job_id}/artifacts/samples/{quote(str(name), safe='')}?seq={sample.seq}",
+        step=step if isinstance(step, int) else None,
+        prompt=prompt[:_PROMPT_SHOWN] if isinstance(prompt, str) else None,
+    )
 
 
 def character_view(character: Character) -> CharacterView:

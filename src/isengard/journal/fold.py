@@ -67,6 +67,7 @@ class JobFold:
         failure_fingerprint: What failures of the same kind share; None unless it failed.
         output_path: Where the finished LoRA was put.
         first_error: The first line of level ERROR in the latest attempt.
+        sample: The ``training.sample`` line that stands for the training: the first prompt's at the newest step.
         terminal_seq: Number of the line that ended the job; None while it goes on or once it is resumed.
         last_seq: Number of the last line folded in.
     """
@@ -95,6 +96,7 @@ class JobFold:
     failure_fingerprint: str | None = None
     output_path: str | None = None
     first_error: Entry | None = None
+    sample: Entry | None = None
     last_ts: str | None = None
     last_seq: int = 0
     terminal_seq: int | None = None
@@ -175,6 +177,8 @@ class JobFold:
             self.phase_pct = share if isinstance(share, _NUMBER) else None
         elif entry.event == EventName.TRAINING_SAMPLE:
             _keep(self._samples, fields.get("sample_path"), entry)
+            if isinstance(fields.get("sample_path"), str) and _stands_for(entry, self.sample):
+                self.sample = entry
         elif entry.event == EventName.TRAINING_CHECKPOINT:
             _keep(self._checkpoints, fields.get("checkpoint_path"), entry)
         elif entry.event == EventName.JOB_STARTED:
@@ -202,6 +206,19 @@ def _keep(kept: dict[str, Entry], name: Any, entry: Entry) -> None:
     if isinstance(name, str):
         kept.pop(name, None)
         kept[name] = entry
+
+
+def _stands_for(sample: Entry, known: Entry | None) -> bool:
+    """Whether `sample` shows how the training stands better than `known`: later, or of an earlier prompt."""
+    if known is None or _round(sample) != _round(known):
+        return True
+    index, other = sample.fields.get("sample_index"), known.fields.get("sample_index")
+    return not (isinstance(index, int) and isinstance(other, int) and index > other)
+
+
+def _round(sample: Entry) -> tuple[Any, Any]:
+    """What samples share that were made at the same time: step and attempt."""
+    return sample.fields.get("step"), sample.fields.get("attempt")
 
 
 def _reading(fields: dict[str, Any]) -> dict[str, Any] | None:

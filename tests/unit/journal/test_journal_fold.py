@@ -127,6 +127,25 @@ def test_a_sample_made_again_under_its_name_is_there_once() -> None:
     assert [entry.seq for entry in folded(lines).samples] == [2]
 
 
+def test_the_first_prompts_newest_sample_stands_for_the_training() -> None:
+    def shown(*samples: tuple[int | None, int | None, int, str]) -> str:
+        names = ("step", "sample_index", "attempt", "sample_path")
+        told = [
+            line(seq, "training.sample", **{name: it for name, it in zip(names, each, strict=True) if it is not None})
+            for seq, each in enumerate(samples, 1)
+        ]
+        sample = folded(told).sample
+        return str(sample.fields["sample_path"]) if sample else ""
+
+    assert shown() == ""
+    assert shown((0, 0, 1, "a"), (0, 1, 1, "b")) == "a"
+    assert shown((0, 0, 1, "a"), (0, 1, 1, "b"), (5, 1, 1, "c")) == "c", "what there is of the newest step"
+    assert shown((5, 1, 1, "b"), (5, 0, 1, "a")) == "a"
+    assert shown((5, 0, 1, "a"), (5, 0, 1, "again")) == "again", "asked for twice at one step"
+    assert shown((5, 0, 1, "a"), (3, 0, 2, "b")) == "b", "an attempt that began anew from before it"
+    assert shown((None, None, 1, "a"), (None, None, 1, "b")) == "b", "of a command that tells neither"
+
+
 def test_stragglers_behind_the_end_change_nothing_but_the_position() -> None:
     lines = run(1, 1, range(1, 5), "job.cancelled", status="cancelled")
     number = len(lines)

@@ -1379,6 +1379,8 @@ export interface components {
              * @example 42.5
              */
             progress: number;
+            /** @description The first prompt's sample at the newest step that has one. */
+            sample: components["schemas"]["SampleView"] | null;
             /**
              * Stage
              * @enum {string}
@@ -1930,6 +1932,24 @@ export interface components {
             kind: "sample" | "save";
         };
         /**
+         * SampleView
+         * @description The picture that stands for a training in lists.
+         */
+        SampleView: {
+            /**
+             * Prompt
+             * @description At most 200 characters of it.
+             */
+            prompt: string | null;
+            /** Step */
+            step: number | null;
+            /**
+             * Url
+             * @description Where to get it, as in the list of artifacts; takes `width`. Changes with each newer sample.
+             */
+            url: string;
+        };
+        /**
          * Share
          * @description A link that shows one job to whoever has it.
          */
@@ -2353,6 +2373,12 @@ export interface components {
              */
             role: string;
         };
+        /**
+         * Width
+         * @description How wide a small picture may be, in pixels.
+         * @enum {integer}
+         */
+        Width: 128 | 256 | 512;
     };
     responses: {
         /** @description A token is required. */
@@ -3629,7 +3655,10 @@ export interface operations {
     };
     get_sample: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description For a WebP no wider than that, without metadata. A sample that is not wider, or of which no small picture can be made within the limits of uploads, is sent as it is. */
+                width?: components["schemas"]["Width"] | null;
+            };
             header?: never;
             path: {
                 filename: string;

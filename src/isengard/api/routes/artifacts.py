@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from isengard.api.artifacts import Artifacts
 from isengard.api.body import StrictJsonRoute
 from isengard.api.contents import Content, StoredFile
-from isengard.api.files import send_content
+from isengard.api.files import send_content, unchanged
 from isengard.api.schemas.common import problems
 from isengard.api.schemas.jobs import Artifact, ArtifactList
 from isengard.api.services import Services, ServicesDep
+from isengard.api.thumbnails import Width, version_at
 from isengard.execution import kept_checkpoints
 
 router = APIRouter(prefix="/api/jobs/{job_id}/artifacts", tags=["artifacts"], route_class=StrictJsonRoute)
@@ -27,6 +28,7 @@ _FILE: dict[int | str, dict[str, Any]] = {
     304: {"description": "Not changed since the copy the client has."},
     **problems(404, 416, 503),
 }
+_SAMPLE: dict[int | str, dict[str, Any]] = {**_FILE, **problems(404, 416, 422, 503)}
 _WEIGHTS: dict[int | str, dict[str, Any]] = {
     **_FILE,
     307: {"description": "It is at this address for a while, in the store of artifacts."},
@@ -51,11 +53,33 @@ def list_artifacts(services: ServicesDep, job_id: str) -> ArtifactList:
     return ArtifactList(job_id=job_id, artifacts=found, total_count=len(found))
 
 
+def _sample(services: ServicesDep, job_id: str, filename: str) -> Content:
+    """The sample; a function that is no coroutine, so that disk and store are asked in a thread."""
+    return _artifacts(services, job_id).sample(filename)
+
+
 @router.head("/samples/{filename}", include_in_schema=False)
-@router.get("/samples/{filename}", summary="A sample image", response_class=Response, responses=_FILE)
-def get_sample(services: ServicesDep, request: Request, job_id: str, filename: str) -> Response:
+@router.get("/samples/{filename}", summary="A sample image", response_class=Response, responses=_SAMPLE)
+async def get_sample(
+    services: ServicesDep,
+    request: Request,
+    job_id: str,
+    sample: Annotated[Content, Depends(_sample)],
+    width: Annotated[
+        Width | None,
+        Query(
+            description="For a WebP no wider than that, without metadata. A sample that is not wider, or of which no "
+            "small picture can be made within the limits of uploads, is sent as it is."
+        ),
+    ] = None,
+) -> Response:
     """The image, with range requests and caching headers."""
-    return send_content(request, _artifacts(services, job_id).sample(filename))
+    if width is None:
+        return send_content(request, sample)
+    if (answer := unchanged(request, version_at(sample, width), sample)) is not None:
+        return answer
+    small = await services.thumbnails.of(job_id, sample, width)
+    return send_content(request, small, made_of=sample)
 
 
 @router.head("/checkpoints/{filename}", include_in_schema=False)

@@ -65,6 +65,16 @@ class GpuView(Answer):
     sm_clock_mhz: float | None = None
 
 
+class SampleView(Answer):
+    """The picture that stands for a training in lists."""
+
+    url: str = Field(
+        description="Where to get it, as in the list of artifacts; takes `width`. Changes with each newer sample."
+    )
+    step: int | None
+    prompt: str | None = Field(description="At most 200 characters of it.")
+
+
 class JobView(Answer):
     """A job as it stands, as fresh as its stream."""
 
@@ -93,6 +103,7 @@ class JobView(Answer):
     phase_pct: float | None = Field(description="0 to 100 within the phase; null where nobody counts.")
     host: str | None = Field(description="The host it runs on; null where that is the site itself.")
     gpu: GpuView | None
+    sample: SampleView | None = Field(description="The first prompt's sample at the newest step that has one.")
     last_seq: int = Field(description="Number of the newest journal line this state includes.")
     last_event_at: datetime | None
     priority: int

@@ -6,7 +6,13 @@ import { cn } from "@/lib/cn";
 
 const readLink = (hub: LiveHub) => hub.link;
 
-export function Picture({ alt, className, ...props }: ComponentProps<"img"> & { alt: string }) {
+interface PictureProps extends ComponentProps<"img"> {
+  alt: string;
+  /** Show nothing, not even its words, while it cannot be had. */
+  hideBroken?: boolean;
+}
+
+export function Picture({ alt, className, hideBroken = false, ...props }: PictureProps) {
   const link = useLive(readLink);
   const [failed, setFailed] = useState(false);
   return (
@@ -19,6 +25,7 @@ export function Picture({ alt, className, ...props }: ComponentProps<"img"> & { 
       className={cn(
         "overflow-hidden text-2xs text-ink-3",
         failed && link === "reconnecting" && "text-transparent",
+        failed && hideBroken && "invisible",
         className,
       )}
       {...props}

@@ -9,6 +9,10 @@ import { S } from "@/strings";
 import { promptsOf, sampleAt, sampleSteps } from "./select";
 import { Swatch } from "./swatch";
 import { Picture } from "@/components/ui/picture";
+import { thumbnail } from "@/lib/thumbnail";
+
+/** CSS pixels across, at most. */
+const DRAWN = 320;
 
 interface SampleRowsProps {
   jobs: readonly Job[];
@@ -76,7 +80,7 @@ export function SampleRows({ jobs, artifacts, step, onStep }: SampleRowsProps) {
               <div className="grid aspect-square place-items-center overflow-hidden rounded-md bg-sunken">
                 {sample ? (
                   <Picture
-                    src={sample.url}
+                    {...thumbnail(sample.url, DRAWN)}
                     alt={`${nameOf(job)}: ${prompt}, ${S.samples.step(count(sample.step))}`}
                     className="size-full object-contain"
                   />

@@ -8,6 +8,7 @@ import { mayChange } from "@/app/actor";
 import { Button, IconButton } from "@/components/ui/button";
 import { Checkbox } from "@/components/ui/field";
 import { Picture } from "@/components/ui/picture";
+import { thumbnail } from "@/lib/thumbnail";
 import { Empty, Failed, Loading } from "@/components/ui/states";
 import { Time } from "@/components/ui/time";
 import { cn } from "@/lib/cn";
@@ -179,7 +180,7 @@ function Name({ file }: { file: Artifact }) {
     <div className="flex min-w-0 items-center gap-2.5 pr-3">
       {file.type === "sample" && (
         <Picture
-          src={file.url}
+          {...thumbnail(file.url, 32)}
           alt=""
           loading="lazy"
           decoding="async"

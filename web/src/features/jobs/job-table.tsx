@@ -10,18 +10,19 @@ import { Time, useNow } from "@/components/ui/time";
 import { cn } from "@/lib/cn";
 import { age, count, dateTime, DASH, duration, figure, percent, shortId, shortType, utc } from "@/lib/format";
 import { S } from "@/strings";
+import { JobPicture } from "./job-picture";
 import { settingsOf, useJobName } from "./names";
 import type { Direction, Sort } from "./select";
 import { QueuePlace } from "./queue";
 import { Spark } from "./spark";
 
 const ROW_HEIGHT = 61;
-/** Wide: eight columns. Medium: without the GPU. Narrow: a card, without the age as well. */
+/** Wide: eight columns. Medium: without the GPU. Narrow: a card, without the age as well. The first has the picture. */
 const GRID = cn(
   "grid items-center gap-x-4",
-  "xl:grid-cols-[1.25rem_minmax(10rem,1.5fr)_9.5rem_minmax(9rem,1.2fr)_10.5rem_5.5rem_7rem_3rem]",
-  "lg:max-xl:grid-cols-[1.25rem_minmax(10rem,1.5fr)_9.5rem_minmax(7rem,1.2fr)_10.5rem_5.5rem_3rem]",
-  "max-lg:grid-cols-[1.25rem_minmax(0,1fr)_auto]",
+  "xl:grid-cols-[4.5rem_minmax(10rem,1.5fr)_9.5rem_minmax(9rem,1.2fr)_10.5rem_5.5rem_7rem_3rem]",
+  "lg:max-xl:grid-cols-[4.5rem_minmax(10rem,1.5fr)_9.5rem_minmax(7rem,1.2fr)_10.5rem_5.5rem_3rem]",
+  "max-lg:grid-cols-[2.5rem_minmax(0,1fr)_auto]",
 );
 
 export interface JobTableProps {
@@ -158,12 +159,17 @@ function Row({ job, chosen, onToggle }: { job: Job; chosen: boolean; onToggle: (
   const hasEta = isActive && job.eta_seconds != null;
   return (
     <>
-      <div role="cell" className="relative z-10">
+      <div
+        role="cell"
+        className="flex gap-3 max-lg:row-span-3 max-lg:flex-col max-lg:self-start max-lg:pt-0.5 lg:items-center"
+      >
         <Checkbox
           aria-label={S.jobs.selectOne(name)}
           checked={chosen}
           onChange={(event) => onToggle((event.nativeEvent as MouseEvent).shiftKey)}
+          className="relative z-10"
         />
+        <JobPicture job={job} name={name} />
       </div>
       <div role="cell" className="min-w-0">
         <Link

@@ -6,8 +6,11 @@ import { S } from "@/strings";
 import { useMoment } from "../moment";
 import { Section } from "@/components/ui/panel";
 import { Picture } from "@/components/ui/picture";
+import { thumbnail } from "@/lib/thumbnail";
 
 const MOST = 8;
+/** CSS pixels across, at most: the columns share what is left over. */
+const DRAWN = 200;
 
 export function LatestSamples({ artifacts }: { artifacts: readonly Artifact[] }) {
   const { step, goTo } = useMoment();
@@ -35,7 +38,7 @@ export function LatestSamples({ artifacts }: { artifacts: readonly Artifact[] })
               onClick={() => goTo("samples", sample.step === null ? {} : { step: sample.step })}
             >
               <Picture
-                src={sample.url}
+                {...thumbnail(sample.url, DRAWN)}
                 alt={sample.prompt ?? sample.name}
                 decoding="async"
                 className="aspect-square w-full rounded-md bg-sunken object-cover"

@@ -14,6 +14,7 @@ import { Stage } from "./stage";
 import { stepName } from "./step";
 import { Viewer } from "./viewer";
 import { Picture } from "@/components/ui/picture";
+import { thumbnail } from "@/lib/thumbnail";
 
 const SIZES = { S: 96, M: 144, L: 208 } as const;
 type Size = keyof typeof SIZES;
@@ -221,7 +222,7 @@ function Cell({
       style={style}
     >
       <Picture
-        src={sample.url}
+        {...thumbnail(sample.url, size)}
         alt=""
         loading="lazy"
         decoding="async"

@@ -11,15 +11,18 @@ import { usePlayer } from "./player";
 import { stepName, StepSelect } from "./step";
 import { Wipe } from "./wipe";
 import { Picture } from "@/components/ui/picture";
+import { preload, thumbnail } from "@/lib/thumbnail";
 
 /** So many prompts are read ahead: enough for what is in sight. */
 const AHEAD = 12;
 
-/** How wide a picture is at most: a few stand large, many beside each other. */
-function widthFor(prompts: number): string {
-  if (prompts <= 4) return "grid-cols-[repeat(auto-fit,minmax(min(100%,11rem),18rem))]";
-  if (prompts <= 6) return "grid-cols-[repeat(auto-fit,minmax(min(100%,9rem),13rem))]";
-  return "grid-cols-[repeat(auto-fit,minmax(min(100%,8rem),10rem))]";
+/** How wide a picture is at most, in CSS pixels and as columns: a few stand large, many beside each other. */
+function widthFor(prompts: number): { drawn: number; columns: string } {
+  if (prompts <= 4)
+    return { drawn: 288, columns: "grid-cols-[repeat(auto-fit,minmax(min(100%,11rem),18rem))]" };
+  if (prompts <= 6)
+    return { drawn: 208, columns: "grid-cols-[repeat(auto-fit,minmax(min(100%,9rem),13rem))]" };
+  return { drawn: 160, columns: "grid-cols-[repeat(auto-fit,minmax(min(100%,8rem),10rem))]" };
 }
 
 interface StageProps {
@@ -36,8 +39,9 @@ export function Stage({ jobId, matrix, artifacts, column, onColumn, onOpen }: St
   const last = matrix.columns.length - 1;
   const player = usePlayer(column, last, onColumn);
   const shown = matrix.columns[column];
+  const { drawn, columns } = widthFor(matrix.rows.length);
   const [share, setShare] = useState(50);
-  usePreload(matrix, column);
+  usePreload(matrix, column, drawn);
   return (
     <section className="panel p-3">
       <div className="mb-3 flex flex-wrap items-center gap-x-3 gap-y-2">
@@ -72,7 +76,7 @@ export function Stage({ jobId, matrix, artifacts, column, onColumn, onOpen }: St
         {other !== null && <StepSelect columns={matrix.columns} value={other} onChange={setOther} />}
         {shown && <KeepButton jobId={jobId} artifacts={artifacts} step={shown.step} />}
       </div>
-      <ul className={cn("grid justify-center gap-3", widthFor(matrix.rows.length))}>
+      <ul className={cn("grid justify-center gap-3", columns)}>
         {matrix.rows.map((row, index) => {
           const sample = row.cells[column] ?? null;
           const left = other === null ? null : (row.cells[other] ?? null);
@@ -86,6 +90,7 @@ export function Stage({ jobId, matrix, artifacts, column, onColumn, onOpen }: St
                   rightName={stepName(shown)}
                   share={share}
                   onShare={setShare}
+                  drawn={drawn}
                 />
               ) : (
                 <button
@@ -97,7 +102,7 @@ export function Stage({ jobId, matrix, artifacts, column, onColumn, onOpen }: St
                 >
                   {sample && (
                     <Picture
-                      src={sample.url}
+                      {...thumbnail(sample.url, drawn)}
                       alt={row.prompt ?? sample.name}
                       className="size-full object-contain"
                     />
@@ -116,12 +121,12 @@ export function Stage({ jobId, matrix, artifacts, column, onColumn, onOpen }: St
 }
 
 /** Reads the next steps' images before they are wanted, so that playing does not flicker. */
-function usePreload(matrix: Matrix, column: number): void {
+function usePreload(matrix: Matrix, column: number, drawn: number): void {
   useEffect(() => {
     for (const row of matrix.rows.slice(0, AHEAD))
       for (const next of [column + 1, column + 2, column - 1]) {
         const url = row.cells[next]?.url;
-        if (url) new Image().src = url;
+        if (url) preload(url, drawn);
       }
-  }, [matrix, column]);
+  }, [matrix, column, drawn]);
 }

@@ -21,6 +21,7 @@ import type { Matrix } from "./matrix";
 import { usePlayer } from "./player";
 import { stepName, StepSelect } from "./step";
 import { Picture } from "@/components/ui/picture";
+import { thumbnail } from "@/lib/thumbnail";
 import { Wipe } from "./wipe";
 
 const SWIPE = 45;
@@ -171,7 +172,12 @@ export function Viewer({ jobId, matrix, artifacts, row, column, onMove, onClose 
                     )}
                   >
                     {cell && (
-                      <Picture src={cell.url} alt="" loading="lazy" className="size-full object-cover" />
+                      <Picture
+                        {...thumbnail(cell.url, 48)}
+                        alt=""
+                        loading="lazy"
+                        className="size-full object-cover"
+                      />
                     )}
                   </button>
                 </li>

@@ -4,6 +4,7 @@ import type { Artifact } from "@/api/types";
 import { cn } from "@/lib/cn";
 import { S } from "@/strings";
 import { Picture } from "@/components/ui/picture";
+import { thumbnail } from "@/lib/thumbnail";
 
 export function Wipe({
   left,
@@ -12,6 +13,7 @@ export function Wipe({
   rightName,
   share,
   onShare,
+  drawn,
   className,
 }: {
   left: Artifact;
@@ -21,9 +23,12 @@ export function Wipe({
   /** How much of the left image is shown, in percent: kept above, so that several move together. */
   share: number;
   onShare: (share: number) => void;
+  /** CSS pixels across, at most, where it is drawn small; in full size where left out. */
+  drawn?: number;
   className?: string;
 }) {
   const id = useId();
+  const sources = ({ url }: Artifact) => (drawn === undefined ? { src: url } : thumbnail(url, drawn));
   return (
     <div
       className={cn(
@@ -33,13 +38,13 @@ export function Wipe({
       data-wipe={share}
     >
       <Picture
-        src={right.url}
+        {...sources(right)}
         alt={`${right.prompt ?? ""} ${rightName}`}
         className="absolute inset-0 size-full object-contain"
         draggable={false}
       />
       <Picture
-        src={left.url}
+        {...sources(left)}
         alt={`${left.prompt ?? ""} ${leftName}`}
         className="absolute inset-0 size-full object-contain"
         style={{ clipPath: `inset(0 ${100 - share}% 0 0)` }}
