@@ -7,6 +7,7 @@ writes it does so after the far side has confirmed, so a kill in between repeats
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import msgspec
 
 from isengard.core.paths import JobPaths
+
+_TAIL_BYTES = 256
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -24,12 +27,17 @@ class Position(msgspec.Struct, frozen=True):
         offset: Where that line ends in the file, in bytes.
         over: Whether that line ended the job.
         state: What else the carrier has to know to go on there, JSON.
+        tail: Fingerprint of the bytes before `offset`: a power cut can put other lines in the place of those that were
+            carried.
+        safe: Number of a line that had been written long enough to outlive a power cut; 0 for none.
     """
 
     seq: int = 0
     offset: int = 0
     over: bool = False
     state: dict[str, Any] = {}
+    tail: str = ""
+    safe: int = 0
 
 
 class PositionFile:
@@ -57,6 +65,12 @@ class PositionFile:
             with contextlib.suppress(OSError):
                 Path(partial).unlink(missing_ok=True)
             raise
+
+
+def fingerprint(fd: int, offset: int) -> str:
+    """Of the last bytes before `offset` of an open journal; raises OSError."""
+    start = max(0, offset - _TAIL_BYTES)
+    return hashlib.blake2b(os.pread(fd, offset - start, start), digest_size=8).hexdigest()
 
 
 _decode = msgspec.json.Decoder(Position).decode

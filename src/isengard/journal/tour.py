@@ -17,7 +17,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,26 +28,34 @@ from isengard.journal.cursor import JournalCursor
 from isengard.journal.entry import Entry
 from isengard.journal.locate import offset_after
 from isengard.journal.notify import Watch
-from isengard.journal.positions import Position, PositionFile
+from isengard.journal.positions import Position, PositionFile, fingerprint
 from isengard.journal.reader import JournalReader
 
 RECHECK_S = 30.0
 """How often jobs that are over are looked at again without a cause."""
+_SAFE_AFTER_S = 10.0
+"""By then a line is on the disk many times over (`SYNC_INTERVAL_S` is 1)."""
 
 
 class Visit:
     """One journal with one carrier's place in it.
 
+    Args:
+        clock: Seconds that never go back.
+
     Attributes:
         position: Where the carrier stands; what was read and not confirmed lies behind it.
     """
 
-    def __init__(self, paths: JobPaths, name: str) -> None:
+    def __init__(self, paths: JobPaths, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.paths = paths
         self._file = PositionFile(paths, name)
         self.position = self._file.load()
         self._read: list[bytes] = []
         self._ends: list[bool] = []
+        self._is_checked = False
+        self._clock = clock
+        self._noted, self._noted_at = self.position.seq, clock()
 
     @property
     def job_id(self) -> str:
@@ -55,13 +63,17 @@ class Visit:
         return self.paths.job_id
 
     def has_news(self) -> bool:
-        """Whether the journal has grown behind the position. One that was cut (by a power cut) is gone back in."""
+        """Whether the journal has grown behind the position.
+
+        One that a power cut shortened is gone back in, to a line that was safe: what came behind it may have been
+        carried, and lost, and others may have taken its place.
+        """
         try:
             size = self.paths.journal.stat().st_size
+            if size < self.position.offset or not self._stands():
+                self._go_back()
         except OSError:
             return False
-        if size < self.position.offset:
-            self._go_back()
         return size > self.position.offset
 
     def refresh(self) -> int:
@@ -86,20 +98,46 @@ class Visit:
         Args:
             state: What is to be remembered with the place; what was remembered before if left out.
         """
+        offset = self.position.offset + sum(len(line) + 1 for line in self._read[:count])
         self.position = Position(
             seq=self.position.seq + count,
-            offset=self.position.offset + sum(len(line) + 1 for line in self._read[:count]),
+            offset=offset,
             over=self._ends[count - 1] if count else self.position.over,
             state=self.position.state if state is None else state,
+            tail=self._fingerprint(offset),
+            safe=self._safe(self.position.seq + count),
         )
         self._read, self._ends = self._read[count:], self._ends[count:]
         self._file.save(self.position)
 
+    def _safe(self, seq: int) -> int:
+        """The newest line that was carried long enough ago to be on the disk by now; `seq` will be one later."""
+        safe, now = self.position.safe, self._clock()
+        if now - self._noted_at >= _SAFE_AFTER_S:
+            safe, self._noted, self._noted_at = self._noted, seq, now
+        return safe
+
+    def _stands(self) -> bool:
+        """Whether the last line that was carried is still there; looked at once, for nobody outlives a power cut."""
+        if self._is_checked or not self.position.tail:
+            return True
+        self._is_checked = True
+        return self._fingerprint(self.position.offset) == self.position.tail
+
+    def _fingerprint(self, offset: int) -> str:
+        try:
+            with self.paths.journal.open("rb") as file:
+                return fingerprint(file.fileno(), offset)
+        except FileNotFoundError:
+            return ""
+
     def _go_back(self) -> None:
-        last = JournalReader(self.paths).last_seq()
+        last = min(self.position.safe, JournalReader(self.paths).last_seq())
         with self.paths.journal.open("rb") as file:
             seq, offset = offset_after(self.paths, file.fileno(), last)
-        self.position = Position(seq, offset, state=self.position.state)
+            tail = fingerprint(file.fileno(), offset)
+        self.position = Position(seq, offset, state=self.position.state, tail=tail, safe=seq)
+        self._noted, self._noted_at = seq, self._clock()
         self._file.save(self.position)
 
 

@@ -65,16 +65,45 @@ def test_a_torn_end_is_waited_for_and_a_damaged_line_passed_on_as_such(tmp_path:
     assert numbers(visit) == [3]
 
 
-def test_a_journal_that_a_power_cut_shortened_is_gone_on_with(tmp_path: Path) -> None:
+def carried(paths: JobPaths, count: int, clock: list[float]) -> Visit:
+    """A carrier that has taken `count` lines, one every six seconds."""
+    visit = Visit(paths, "one", lambda: clock[0])
+    for _ in range(count):
+        visit.read()
+        visit.advance(1)
+        clock[0] += 6
+    return visit
+
+
+def test_after_a_power_cut_no_line_is_left_out_that_took_the_place_of_a_carried_one(tmp_path: Path) -> None:
     paths, data = new_job(tmp_path), DataDir(tmp_path)
-    put(paths, [line(number) for number in range(1, 6)])
+    put(paths, [line(number) for number in range(1, 9)])
+    safe = carried(paths, 8, [0.0]).position.safe
+    assert 3 <= safe <= 6
+    # The cut cost the lines behind the safe one; others of the same length stand there, and more, when it is seen.
+    others = [line(number, msg="other") for number in range(safe + 1, 12)]
+    put(paths, [line(number) for number in range(1, safe + 1)] + others)
     (visit,) = Tour(data, "one").visits()
-    visit.advance(len(visit.read()))
-    put(paths, [line(number) for number in range(1, 4)])
+    assert numbers(visit) == list(range(safe + 1, 12))
+
+
+def test_a_journal_that_a_power_cut_shortened_is_gone_back_in(tmp_path: Path) -> None:
+    paths, data = new_job(tmp_path), DataDir(tmp_path)
+    put(paths, [line(number) for number in range(1, 9)])
+    safe = carried(paths, 8, [0.0]).position.safe
+    put(paths, [line(number) for number in range(1, safe)])
     assert Tour(data, "one").visits() == []
-    put(paths, [line(number) for number in range(1, 5)])
+    put(paths, [line(number) for number in range(1, safe + 2)])
     (visit,) = Tour(data, "one").visits()
-    assert numbers(visit) == [4]
+    assert numbers(visit) == [safe, safe + 1]
+
+
+def test_a_position_of_an_earlier_version_is_believed(tmp_path: Path) -> None:
+    paths, data = new_job(tmp_path), DataDir(tmp_path)
+    put(paths, [line(1), line(2)])
+    paths.position("one").write_bytes(b'{"seq":1,"offset":%d,"over":false,"state":{}}' % (len(line(1)) + 1))
+    (visit,) = Tour(data, "one").visits()
+    assert numbers(visit) == [2]
 
 
 def test_the_lag_of_a_carrier_is_seen_from_another_process(tmp_path: Path) -> None:
