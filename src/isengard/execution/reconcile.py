@@ -170,18 +170,10 @@ def _sweep_tombstones(settings: Settings, store: Store) -> None:
     for tombstone in settings.paths.jobs.glob(".deleted-*"):
         job_id = tombstone.name.removeprefix(".deleted-")
         with contextlib.suppress(OSError, IsengardError):
-            if _has_row(store, job_id) and not settings.paths.job(job_id).root.exists():
+            if store.has_job(job_id) and not settings.paths.job(job_id).root.exists():
                 tombstones.undo(settings, job_id)
             else:
                 tombstones.close(settings, tombstone)
-
-
-def _has_row(store: Store, job_id: str) -> bool:
-    try:
-        store.get_job(job_id)
-    except NotFound:
-        return False
-    return True
 
 
 @contextlib.contextmanager

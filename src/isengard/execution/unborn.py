@@ -26,7 +26,7 @@ def sweep(settings: Settings, store: Store) -> None:
     instant before it does, its request fails, and can be sent again.
     """
     for paths in list(_without_line(settings)):
-        if _has_row(store, paths.job_id):
+        if store.has_job(paths.job_id):
             continue
         if any(_holds_work(paths)):
             log.warning("the folder %s belongs to no job and holds files; it is left alone", paths.root)
@@ -65,11 +65,3 @@ def _holds_work(paths: JobPaths) -> Iterator[Path]:
     """Files that no birth makes: somebody's, or of a run."""
     born = {paths.journal, paths.lock, paths.index}
     return (path for path in paths.root.rglob("*") if path.is_file() and path not in born)
-
-
-def _has_row(store: Store, job_id: str) -> bool:
-    try:
-        store.get_job(job_id)
-    except NotFound:
-        return False
-    return True

@@ -130,6 +130,11 @@ class JobStore:
         with self._db.read() as connection:
             return _one(connection, job_id)
 
+    def has_job(self, job_id: str) -> bool:
+        """Whether there is a job of this id."""
+        with self._db.read() as connection:
+            return connection.execute(select(jobs.c.id).where(jobs.c.id == job_id)).first() is not None
+
     def find_job(self, idempotency_key: str) -> Job | None:
         """The job made by a request with this key."""
         with self._db.read() as connection:
